@@ -1,0 +1,342 @@
+"""Reverse mode: the only backward pass, and the only un-broadcasting.
+
+A backward pass walks the graph from the output to the leaves. Each node's cotangent is complete
+when all its consumers have been visited; the pullbacks of its primitive then turn it into
+contributions to the cotangents of its inputs, which add up in a table that belongs to the call.
+Run on data the pass gives numbers; run on nodes it records a graph of the gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .errors import GradientError, ShapeError, StaleGraphError
+from .graph import NO_PARAMS, Node, topological_order
+from .ops.comparison import where
+from .ops.shape import as_value, astype, broadcast_to
+from .primitive import Masked, as_weak_data, constant_node, new_node
+
+__all__ = ["backward", "gradients"]
+
+# --------------------------------------------------------------------------- the two entrances
+
+
+def backward(output: Node, cotangent: Any = None) -> None:
+    """Add the derivative of `output` with respect to each leaf to the leaf's ``grad``.
+
+    Nodes in between get the cotangent of this call as their ``grad``, for looking at. May be
+    called again on the same graph: leaves add up until their ``grad`` is set to None.
+
+    Parameters
+    ----------
+    output : Node
+        A scalar, or any shape when a cotangent is given.
+    cotangent : number or array, optional
+        What flows back into `output`, of its shape; 1 by default.
+
+    Raises
+    ------
+    GradientError
+        If `output` is a constant, or has several elements and no cotangent is given.
+    StaleGraphError
+        If the data of a leaf was changed after it was recorded; no ``grad`` of a leaf is touched.
+
+    Examples
+    --------
+    >>> from autograd import Value
+    >>> x, y = Value(2.0), Value(3.0)
+    >>> backward(x * y + x)
+    >>> x.grad, y.grad
+    (4.0, 2.0)
+    """
+    leaves = []
+    with np.errstate(all="ignore"):
+        for node, g in cotangents(output, _seed(output, cotangent)):
+            if type(g) is Masked:
+                g = g.value
+            if node._first is None:
+                leaves.append((node, g))
+            else:
+                node.grad = g
+    for leaf, g in leaves:
+        if type(g) is not float:
+            g = np.array(g)  # the leaf's own: cotangents are shared between nodes
+        leaf.grad = g if leaf.grad is None else leaf.grad + g
+
+
+def gradients(
+    output: Node,
+    wrt: Any,
+    *,
+    cotangent: Any = None,
+    differentiable: bool = False,
+) -> Any:
+    """Return the derivative of `output` with respect to some nodes, leaving every ``grad`` alone.
+
+    Parameters
+    ----------
+    output : Node
+        A scalar, or any shape when a cotangent is given.
+    wrt : Node or sequence of Nodes
+        Leaves or nodes in between. One that `output` does not depend on has gradient 0.
+    cotangent : number or array, optional
+        What flows back into `output`, of its shape; 1 by default.
+    differentiable : bool
+        Return nodes, which can be differentiated again, instead of numbers and arrays.
+
+    Returns
+    -------
+    One gradient, or for a sequence a list of them, each of the shape and dtype of its node.
+
+    Raises
+    ------
+    GradientError
+        As for `backward`; also if a node of `wrt` is a constant.
+
+    Examples
+    --------
+    >>> from autograd import Value
+    >>> x = Value(2.0)
+    >>> y = x ** 3
+    >>> gradients(y, x)
+    12.0
+    >>> slope = gradients(y, x, differentiable=True)
+    >>> gradients(slope, x)
+    12.0
+    """
+    nodes = [wrt] if isinstance(wrt, Node) else list(wrt)
+    for node in nodes:
+        _require_variable(node)
+    found: dict[Node, Any] = dict.fromkeys(nodes)
+    seed = _seed(output, cotangent)
+    if differentiable:
+        seed = constant_node(seed)
+    with np.errstate(all="ignore"):
+        for node, g in cotangents(output, seed, differentiable):
+            if node in found:
+                found[node] = g.value if type(g) is Masked else g
+    finish = _as_node if differentiable else _as_data
+    results = [finish(found[node], node) for node in nodes]
+    return results[0] if isinstance(wrt, Node) else results
+
+
+def _as_data(g: Any, node: Node) -> Any:
+    if type(node._data) is float:
+        return 0.0 if g is None else float(g)
+    return np.zeros_like(node._data) if g is None else np.array(g)
+
+
+def _as_node(g: Node | None, node: Node) -> Node:
+    """The gradient as a node that can itself be differentiated, even where it is a constant."""
+    if g is None or g.is_constant:
+        return new_node(_as_data(None if g is None else g._data, node))
+    return g
+
+
+def _require_variable(node: Any) -> None:
+    if not isinstance(node, Node):
+        raise GradientError(f"expected nodes to differentiate with respect to, got {node!r}")
+    if node.is_constant:
+        raise GradientError(_why_constant(node))
+
+
+def _why_constant(node: Node) -> str:
+    if isinstance(node._data, np.ndarray) and node._data.dtype.kind != "f":
+        why = (
+            f"it holds {node._data.dtype} data, which has no derivative; "
+            "for a variable give floats, such as Tensor([1.0, 2.0]) or dtype=float"
+        )
+    else:
+        why = "it was made under no_grad(), by detach(), from integers or from constants only"
+    return f"{node!r} is a constant, so there is nothing to differentiate: {why}"
+
+
+def _seed(output: Node, cotangent: Any) -> Any:
+    _require_variable(output)
+    data = output._data
+    if type(data) is float:
+        g = 1.0 if cotangent is None else as_weak_data(_plain(cotangent))
+        if np.ndim(g):
+            raise ShapeError(f"the cotangent of a Value is one number, got shape {np.shape(g)}")
+        return float(g)
+    if cotangent is None:
+        if data.size != 1:
+            raise GradientError(
+                f"only a scalar has a gradient, and this output has shape {data.shape}: reduce it, "
+                "as in .sum().backward(), or pass a cotangent of that shape, as in "
+                f"backward(np.ones({data.shape}))"
+            )
+        return np.ones_like(data)
+    g = np.array(as_weak_data(_plain(cotangent)), dtype=data.dtype)
+    if g.shape != data.shape:
+        raise ShapeError(
+            f"a cotangent has the shape of its output: expected {data.shape}, got {g.shape}"
+        )
+    return g
+
+
+def _plain(x: Any) -> Any:
+    return x.numpy() if isinstance(x, Node) else x
+
+
+# --------------------------------------------------------------------------- the pass
+
+
+def cotangents(output: Node, seed: Any, differentiable: bool = False) -> Iterator[tuple[Node, Any]]:
+    """Walk back from `output`, yielding each node that a cotangent reaches, with it complete.
+
+    On data, cotangents are floats and arrays (or `Masked`); when `differentiable`, nodes.
+    Consumers come before their inputs.
+    """
+    order = topological_order(output)
+    table: dict[Node, Any] = {output: seed}
+    take, get = table.pop, table.get
+    while order:
+        node = order.pop()
+        g = take(node, None)
+        if g is None:
+            continue
+        yield node, g
+        first: Any = node._first
+        if first is None:
+            continue
+        # One number made from one or two: written out, since this is the loop that takes the time.
+        if type(g) is float and node.params is NO_PARAMS and type(first) is not tuple:
+            second = node._second
+            primitive: Any = node.primitive
+            try:
+                if second is None:
+                    if first.epoch > node.epoch:
+                        raise _stale(node)
+                    (pull,) = primitive.pullbacks
+                    a = pull(g, node._data, first._data)
+                else:
+                    if first.epoch > node.epoch or second.epoch > node.epoch:
+                        raise _stale(node)
+                    pull, pull_second = primitive.pullbacks
+                    x, y, out = first._data, second._data, node._data
+                    a = None if first.is_constant else pull(g, out, x, y)
+                    if not second.is_constant:
+                        b = pull_second(g, out, x, y)
+                        old = get(second)
+                        table[second] = b if old is None else old + b
+                if a is not None:
+                    old = get(first)
+                    table[first] = a if old is None else old + a
+                continue
+            except ArithmeticError:
+                pass
+        for x, contribution in _pull(node, g, differentiable):
+            old = get(x)
+            table[x] = contribution if old is None else _add(old, contribution)
+
+
+def _stale(node: Node) -> StaleGraphError:
+    culprit = next(x for x in node.inputs if x.epoch > node.epoch)
+    name = repr(culprit.label) if culprit.label else f"the leaf {culprit!r}"
+    return StaleGraphError(
+        f"the data of {name} was changed after {node.primitive.name} recorded it, "  # type: ignore[union-attr]
+        "so this graph's gradients would mix old numbers with new ones: "
+        "compute the output again, then call backward"
+    )
+
+
+def _pull(node: Node, g: Any, differentiable: bool) -> Iterator[tuple[Node, Any]]:
+    """Yield what the cotangent `g` of a node contributes to each of its inputs."""
+    inputs, primitive, params = node.inputs, node.primitive, node.params
+    assert primitive is not None
+    if any(x.epoch > node.epoch for x in inputs):
+        raise _stale(node)
+    out: Any = node if differentiable else node._data
+    operands: Any = inputs if differentiable else [x._data for x in inputs]
+    mask = None
+    if type(g) is Masked:
+        g, mask = g.value, g.mask
+    fit = _fit_node if differentiable else _fit_data
+    for x, rule in zip(inputs, primitive.pullbacks, strict=False):
+        if x.is_constant or rule is None:
+            continue
+        contribution = _applied(rule, g, out, operands, params)
+        if mask is not None:
+            contribution = _masked(contribution, mask, rule, node)
+        if type(contribution) is Masked:
+            contribution = _fit_masked(contribution, x, fit)
+        elif contribution is not None:
+            contribution = fit(contribution, x)
+        if contribution is not None:
+            yield x, contribution
+
+
+def _applied(rule: Any, g: Any, out: Any, operands: Any, params: dict[str, Any]) -> Any:
+    try:
+        return rule(g, out, *operands, **params)
+    except ArithmeticError:
+        # Python's floats raise where IEEE arithmetic has an answer; NumPy's give it.
+        g, out, *operands = (np.float64(x) if type(x) is float else x for x in (g, out, *operands))
+        return rule(g, out, *operands, **params)
+
+
+# --------------------------------------------------------------------------- un-broadcasting
+
+
+def _fit_data(c: Any, x: Node) -> Any:
+    """Bring a contribution to the shape and dtype of the input that it is for."""
+    data = x._data
+    if type(data) is float:
+        return float(np.sum(c))
+    if type(c) is np.ndarray and c.shape == data.shape and c.dtype == data.dtype:
+        return c
+    return np.asarray(_unbroadcast(np.asarray(c), data.shape), dtype=data.dtype)
+
+
+def _fit_node(c: Any, x: Node) -> Any:
+    if not isinstance(c, Node):
+        c = constant_node(np.asarray(c) if np.ndim(c) else float(c))
+    data = x._data
+    if type(data) is float:
+        return c if type(c._data) is float else as_value(c.sum())
+    c = broadcast_to(c, data.shape) if type(c._data) is float else _unbroadcast(c, data.shape)
+    return c if c._data.dtype == data.dtype else astype(c, dtype=data.dtype.name)
+
+
+def _unbroadcast(c: Any, shape: tuple[int, ...]) -> Any:
+    """Sum over the axes along which an operand of `shape` was repeated."""
+    new = len(c.shape) - len(shape)
+    axes = tuple(i for i, n in enumerate(c.shape) if i < new or (shape[i - new] == 1 and n != 1))
+    if axes:
+        c = c.sum(axis=axes, keepdims=True)
+        c = c.reshape(c.shape[max(new, 0) :])
+    return c if c.shape == shape else broadcast_to(c, shape)
+
+
+# --------------------------------------------------------------------------- no gradient here
+
+
+def _masked(c: Any, mask: np.ndarray, rule: Any, node: Node) -> Any:
+    """Carry the mask of a cotangent over to what a pullback made of it."""
+    primitive: Any = node.primitive
+    value, own = (c.value, c.mask) if type(c) is Masked else (c, True)
+    if primitive.elementwise:
+        return None if c is None else Masked(where(mask, value, 0.0), mask & own)
+    if primitive.structural:
+        moved = rule(mask.astype(float), node._data, *[x._data for x in node.inputs], **node.params)
+        return Masked(value, (moved.value if type(moved) is Masked else moved) != 0)
+    return c
+
+
+def _fit_masked(c: Masked, x: Node, fit: Any) -> Any:
+    mask = _unbroadcast(c.mask.astype(float), x.shape) != 0
+    if type(x._data) is float:
+        return fit(c.value, x) if mask.any() else None
+    return Masked(fit(c.value, x), mask)
+
+
+def _add(a: Any, b: Any) -> Any:
+    if type(a) is not Masked and type(b) is not Masked:
+        return a + b
+    if type(a) is Masked and type(b) is Masked:
+        return Masked(a.value + b.value, a.mask | b.mask)
+    return (a.value if type(a) is Masked else a) + (b.value if type(b) is Masked else b)

@@ -1,0 +1,115 @@
+"""Every exception of the package, one tree.
+
+::
+
+    AutogradError
+    ├── DataError          (TypeError)           data of a kind that a node cannot hold
+    ├── ShapeError         (ValueError)          shapes, axes or indices that do not fit
+    ├── GradientError      (RuntimeError)        a gradient that does not exist
+    │   └── StaleGraphError                      data changed after the graph was recorded
+    ├── NonFiniteError     (FloatingPointError)  a nan or an infinity where training met it
+    ├── CheckError         (AssertionError)      a derivative that finite differences contradict
+    ├── PrimitiveError     (ValueError)          a primitive defined twice or not completely
+    └── RenderError        (RuntimeError)        a picture that cannot be made
+
+Each class also derives from the built-in exception that a caller would expect, so
+``except ValueError`` and ``except AutogradError`` both work.
+"""
+
+__all__ = [
+    "AutogradError",
+    "CheckError",
+    "DataError",
+    "GradientError",
+    "NonFiniteError",
+    "PrimitiveError",
+    "RenderError",
+    "ShapeError",
+    "StaleGraphError",
+]
+
+
+class AutogradError(Exception):
+    """What every exception of the package derives from.
+
+    >>> issubclass(ShapeError, AutogradError) and issubclass(ShapeError, ValueError)
+    True
+    """
+
+
+class DataError(AutogradError, TypeError):
+    """Data of a kind that a node cannot hold: text, None, complex numbers, objects.
+
+    >>> from autograd import Value
+    >>> Value("3")
+    Traceback (most recent call last):
+    autograd.errors.DataError: a Value holds one real number, got the str '3'
+    """
+
+
+class ShapeError(AutogradError, ValueError):
+    """Shapes, axes or indices that do not fit the operation.
+
+    >>> from autograd import Tensor
+    >>> Tensor([1.0, 2.0]) + Tensor([1.0, 2.0, 3.0])
+    Traceback (most recent call last):
+    autograd.errors.ShapeError: add cannot combine shapes (2,) and (3,): \
+operands could not be broadcast together with shapes (2,) (3,)
+    """
+
+
+class GradientError(AutogradError, RuntimeError):
+    """A gradient that does not exist: of a constant, or of many outputs without a cotangent.
+
+    >>> from autograd import Value
+    >>> Value(1.0).detach().backward()
+    Traceback (most recent call last):
+    autograd.errors.GradientError: Value(1.0, constant) is a constant, so there is nothing to \
+differentiate: it was made under no_grad(), by detach(), from integers or from constants only
+    """
+
+
+class StaleGraphError(GradientError):
+    """The data of a leaf was changed after the graph that uses it was recorded.
+
+    >>> from autograd import Value
+    >>> x = Value(3.0, label="x")
+    >>> y = x * x
+    >>> x.data = 4.0
+    >>> y.backward()
+    Traceback (most recent call last):
+    autograd.errors.StaleGraphError: the data of 'x' was changed after mul recorded it, so this \
+graph's gradients would mix old numbers with new ones: compute the output again, then call backward
+    """
+
+
+class NonFiniteError(AutogradError, FloatingPointError):
+    """A nan or an infinity where training cannot go on with one.
+
+    >>> issubclass(NonFiniteError, FloatingPointError)
+    True
+    """
+
+
+class CheckError(AutogradError, AssertionError):
+    """A derivative that finite differences contradict; the message is the report.
+
+    >>> issubclass(CheckError, AssertionError)
+    True
+    """
+
+
+class PrimitiveError(AutogradError, ValueError):
+    """A primitive that is defined twice, or not completely.
+
+    >>> issubclass(PrimitiveError, ValueError)
+    True
+    """
+
+
+class RenderError(AutogradError, RuntimeError):
+    """A picture that cannot be made; the message says what to install or to change.
+
+    >>> issubclass(RenderError, RuntimeError)
+    True
+    """

@@ -1,0 +1,251 @@
+"""The recorded graph: what a node is, and the order of nodes. Nothing here knows derivatives.
+
+A node is data: a number or an array, the primitive that made it, and the nodes it was made from.
+No closures, so that a graph can be drawn, copied, pickled, differentiated again, and is freed
+by reference counting when its output is dropped.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextvars import ContextVar
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from .errors import GradientError
+
+if TYPE_CHECKING:
+    from .primitive import Primitive
+
+__all__ = ["Node", "topological_order"]
+
+NO_PARAMS: dict[str, Any] = {}
+"""The parameters of a primitive that has none: one shared empty dict, never written to."""
+
+
+class Clock:
+    """Counts the changes of leaf data, so that a graph recorded before a change can tell.
+
+    A node keeps the time at which it was recorded, a leaf the time at which its data was last
+    set. No input may be younger than the node that uses it. Nodes recorded between two changes
+    share one int, which costs no allocation.
+    """
+
+    __slots__ = ("_lock", "now")
+
+    def __init__(self) -> None:
+        self.now = 0
+        self._lock = Lock()
+
+    def tick(self) -> int:
+        """Move to the next time and return it."""
+        with self._lock:
+            self.now += 1
+            return self.now
+
+    def catch_up(self, time: int) -> None:
+        """Be at least at `time`, that of a node from another process."""
+        with self._lock:
+            self.now = max(self.now, time)
+
+
+clock = Clock()
+
+
+class Node:
+    """One node of a computation graph; `Value` and `Tensor` are the two kinds.
+
+    Attributes
+    ----------
+    data : float or ndarray
+        The number or array that the node holds. Settable on a leaf.
+    grad : float, ndarray or None
+        The derivative of the output of the last `backward` with respect to this node. None until
+        a backward reaches it. Leaves add up over calls; other nodes hold the last call's.
+    label : str
+        A name of your choice, for pictures and messages.
+    primitive : Primitive or None
+        What made the node; None for a leaf.
+    params : dict
+        The parameters of the primitive that are not differentiated, such as an axis.
+    is_constant : bool
+        Whether no gradient flows to the node.
+
+    Examples
+    --------
+    >>> from autograd import Value
+    >>> a = Value(2.0, label="a")
+    >>> b = a * a
+    >>> b.inputs == (a, a), b.primitive.name, a.is_leaf
+    (True, 'mul', True)
+    """
+
+    # The first two inputs stand in slots of their own: a tuple a node would double what the
+    # cyclic garbage collector has to scan (docs/decisions/0001-inputs-in-two-slots.md).
+    __slots__ = (
+        "__weakref__",
+        "_data",
+        "_first",
+        "_second",
+        "epoch",
+        "grad",
+        "is_constant",
+        "label",
+        "params",
+        "primitive",
+    )
+
+    _data: Any
+    _shown: Any  # see Tensor.data; None on a Value
+    _first: Node | tuple[Node, ...] | None
+    _second: Node | None
+    epoch: int
+    grad: Any
+    is_constant: bool
+    label: str
+    params: dict[str, Any]
+    primitive: Primitive | None
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The nodes that this one was computed from, in order; empty for a leaf."""
+        first, second = self._first, self._second
+        if first is None:
+            return ()
+        if type(first) is tuple:
+            return first
+        return (first,) if second is None else (first, second)  # type: ignore[return-value]
+
+    def _set_inputs(self, inputs: tuple[Node, ...]) -> None:
+        if len(inputs) > 2:
+            self._first, self._second = inputs, None
+        else:
+            self._first, self._second = (*inputs, None, None)[:2]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the axes of the data; () for one number."""
+        return getattr(self._data, "shape", ())
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether the node was made by hand rather than computed from others."""
+        return self._first is None
+
+    def _adopt(self) -> Any:
+        return self._data
+
+    def numpy(self) -> Any:
+        """The data for reading: a float, or a read-only array that shares memory."""
+        return self._data
+
+    def _refuse_computed(self) -> None:
+        if self._first is not None:
+            raise GradientError(
+                f"the data of {self!r} is computed from its inputs and cannot be set: "
+                "set the data of a leaf, or make a new leaf from the number"
+            )
+
+    def __copy__(self) -> Self:
+        return _restore(None, type(self), self._fields(), self.inputs)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        for node in topological_order(self):
+            if id(node) not in memo:
+                inputs = tuple(memo[id(n)] for n in node.inputs)
+                copied = memo[id(node)] = _restore(None, type(node), node._fields(), inputs)
+                copied.grad = copy.copy(node.grad)
+        return memo[id(self)]  # type: ignore[no-any-return]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The nodes below are pickled first, one by one, so that a pickler finds the inputs of
+        # each already written and never descends.
+        below = None if _pickling_below.get() else _Below(self)
+        return _restore, (below, type(self), self._fields(), self.inputs)
+
+    def _fields(self) -> tuple[Any, ...]:
+        # Data and parameters are never written to, so copies share them.
+        return (
+            self._data if self._shown is None else self._adopt(),
+            self.grad,
+            self.label,
+            self.primitive,
+            self.params,
+            self.epoch,
+            self.is_constant,
+        )
+
+
+N = TypeVar("N", bound=Node)
+
+_pickling_below: ContextVar[bool] = ContextVar("_pickling_below", default=False)
+
+
+class _Below:
+    """Stands in a pickle for the nodes below one, written in topological order."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return list, (), None, self._one_by_one()
+
+    def _one_by_one(self) -> Iterator[Node | None]:
+        token = _pickling_below.set(True)
+        try:
+            yield from topological_order(self.node)[:-1]
+            yield None  # picklers read one item ahead: the last node is written before the end
+        finally:
+            _pickling_below.reset(token)
+
+
+def _restore(below: object, kind: type[N], fields: tuple[Any, ...], inputs: tuple[Node, ...]) -> N:
+    node = object.__new__(kind)
+    if kind._shown is not None:  # the slot of a Tensor
+        node._shown = None
+    node._data, node.grad, node.label, node.primitive, params, node.epoch, constant = fields
+    node.params = params or NO_PARAMS
+    node.is_constant = constant
+    node._set_inputs(inputs)
+    clock.catch_up(node.epoch)
+    return node
+
+
+def topological_order(*outputs: Node) -> list[Node]:
+    """List every node that the outputs were computed from, inputs before their consumers.
+
+    The same graph gives the same order on every run. Iterative, so that depth does not matter.
+
+    >>> from autograd import Value
+    >>> a, b = Value(2.0, label="a"), Value(3.0, label="b")
+    >>> c = a * b
+    >>> [node.label or node.primitive.name for node in topological_order(c + a)]
+    ['a', 'b', 'mul', 'add']
+    """
+    order: list[Node] = []
+    seen: set[Node] = set()
+    stack: list[Any] = [*reversed(outputs)]
+    push, pop = stack.append, stack.pop
+    while stack:
+        node = pop()
+        if node is None:  # marks that the inputs of the node below it are done
+            order.append(pop())
+            continue
+        if node in seen:
+            continue
+        seen.add(node)
+        first, second = node._first, node._second
+        if first is None:
+            order.append(node)
+            continue
+        push(node)
+        push(None)
+        if second is not None:
+            push(second)
+            push(first)
+        elif type(first) is tuple:
+            stack.extend(reversed(first))
+        else:
+            push(first)
+    return order

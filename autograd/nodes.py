@@ -1,0 +1,448 @@
+"""`Value` and `Tensor`: a node plus operators and methods."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import backprop, primitive
+from .errors import DataError, ShapeError
+from .graph import NO_PARAMS, Node, clock
+from .ops import arithmetic, comparison, elementary, indexing, linalg, reduction
+from .ops import shape as shapes
+from .primitive import as_data, as_float, as_weak_data, constant_node, current_data, describe
+
+__all__ = ["Tensor", "Value"]
+
+
+def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: Node, other: Any) -> Any:
+        if type(other) in (float, int) and type(self) is Value:
+            other = constant_node(as_float(other))  # keeps two Values on their fast path
+        return function(other, self)
+
+    return method
+
+
+def _comparison(compare: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: Node, other: Any) -> Any:
+        try:
+            data = current_data(other) if isinstance(other, Node) else as_weak_data(other)
+        except DataError:
+            return NotImplemented
+        return compare(current_data(self), data)
+
+    return method
+
+
+class _Operators(Node):
+    """What numbers and arrays have in common."""
+
+    __slots__ = ()
+    __array_ufunc__ = None  # NumPy leaves `array + node` to the node instead of losing gradients
+
+    __add__ = arithmetic.add
+    __radd__ = _reflected(arithmetic.add)
+    __sub__ = arithmetic.sub
+    __rsub__ = _reflected(arithmetic.sub)
+    __mul__ = arithmetic.mul
+    __rmul__ = _reflected(arithmetic.mul)
+    __truediv__ = arithmetic.div
+    __rtruediv__ = _reflected(arithmetic.div)
+    __pow__ = elementary.pow
+    __rpow__ = _reflected(elementary.pow)
+    __matmul__ = linalg.matmul
+    __rmatmul__ = _reflected(linalg.matmul)
+    __neg__ = arithmetic.neg
+    __abs__ = elementary.abs
+
+    __lt__ = _comparison(operator.lt)
+    __le__ = _comparison(operator.le)
+    __gt__ = _comparison(operator.gt)
+    __ge__ = _comparison(operator.ge)
+    __eq__ = _comparison(operator.eq)
+    __ne__ = _comparison(operator.ne)
+    __hash__ = object.__hash__
+
+    abs = elementary.abs
+    sign = elementary.sign
+    square = elementary.square
+    sqrt = elementary.sqrt
+    reciprocal = elementary.reciprocal
+    exp = elementary.exp
+    expm1 = elementary.expm1
+    log = elementary.log
+    log1p = elementary.log1p
+    sin = elementary.sin
+    cos = elementary.cos
+    tan = elementary.tan
+    asin = elementary.asin
+    acos = elementary.acos
+    atan = elementary.atan
+    sinh = elementary.sinh
+    cosh = elementary.cosh
+    tanh = elementary.tanh
+    sigmoid = elementary.sigmoid
+    softplus = elementary.softplus
+    relu = elementary.relu
+    leaky_relu = elementary.leaky_relu
+    elu = elementary.elu
+    gelu = elementary.gelu
+    silu = elementary.silu
+    erf = elementary.erf
+    clip = comparison.clip
+
+    backward = backprop.backward
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The NumPy dtype of the data; float64 for a Value."""
+        return np.asarray(self._data).dtype
+
+    def __pos__(self) -> Node:
+        return self
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
+        raise DataError(
+            f"NumPy would lose the gradient of this {type(self).__name__}: use the function of the "
+            "same name from autograd, or take the plain numbers with .data or .numpy()"
+        )
+
+    def item(self) -> Any:
+        """Return the one element as a Python number.
+
+        >>> from autograd import Tensor
+        >>> Tensor([[2.5]]).item()
+        2.5
+        """
+        data = current_data(self)
+        if type(data) is float:
+            return data
+        if data.size != 1:
+            raise ShapeError(
+                f"a Tensor of shape {data.shape} is not one number: reduce it, index it, "
+                "or compare with .any() or .all() of the result"
+            )
+        return data.item()
+
+    def detach(self) -> Any:
+        """Return a constant with the same data: no gradient flows through it.
+
+        >>> from autograd import Value
+        >>> Value(2.0).detach()
+        Value(2.0, constant)
+        """
+        return constant_node(current_data(self))
+
+    def _description(self) -> str:
+        parts = [f"label={self.label!r}"] if self.label else []
+        if self.primitive is not None:
+            parts.append(f"primitive={self.primitive.name}")
+        if self.is_constant:
+            parts.append("constant")
+        return "".join(f", {part}" for part in parts)
+
+
+class Value(_Operators):
+    """One number that remembers how it was computed.
+
+    Parameters
+    ----------
+    data : number
+        Kept as a Python float.
+    label : str
+        A name for pictures and messages.
+
+    Raises
+    ------
+    DataError
+        If `data` is not one real number.
+
+    Examples
+    --------
+    >>> a = Value(2.0, label="a")
+    >>> b = Value(-3.0, label="b")
+    >>> c = a * b + a**2
+    >>> c
+    Value(-2.0, primitive=add)
+    >>> c.backward()
+    >>> a.grad, b.grad
+    (1.0, 2.0)
+    """
+
+    __slots__ = ()
+    _shown = None
+
+    def __init__(self, data: Any, *, label: str = "") -> None:
+        self._data = _one_number(data)
+        self._first = self._second = self.grad = self.primitive = None
+        self.label = label
+        self.params = NO_PARAMS
+        self.epoch = clock.now
+        self.is_constant = False
+
+    @property
+    def data(self) -> float:
+        """The number. Set it on a leaf to change it; graphs recorded before become stale."""
+        number: float = self._data
+        return number
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        self._refuse_computed()
+        self._data = data._data if type(data) is Value else _one_number(data)
+        self.epoch = clock.tick()
+
+    def __repr__(self) -> str:
+        return f"Value({self._data!r}{self._description()})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data, spec) if spec else repr(self)
+
+
+def _one_number(data: Any) -> float:
+    try:
+        if not isinstance(data, Node) and np.ndim(as_data(data)) == 0:
+            return as_float(data)
+    except DataError:
+        pass
+    raise DataError(f"a Value holds one real number, got {describe(data)}{_advice(data)}")
+
+
+def _advice(data: Any) -> str:
+    if isinstance(data, Node):
+        return ": it is a node already; a copy without its graph is float(...) or .detach()"
+    if isinstance(data, (list, tuple, np.ndarray)):
+        return ": a Tensor holds arrays"
+    return ""
+
+
+class Tensor(_Operators):
+    """A NumPy array that remembers how it was computed.
+
+    Parameters
+    ----------
+    data : array_like of real numbers
+        Copied. Floating dtypes are kept, Python floats become float64. Integers and bools stay
+        what they are and make a constant: labels, indices, masks.
+    dtype : dtype, optional
+        Floating, integer or bool.
+    label : str
+        A name for pictures and messages.
+
+    Raises
+    ------
+    DataError
+        If `data` holds anything but real numbers.
+
+    Examples
+    --------
+    >>> w = Tensor([[1.0, 2.0], [3.0, 4.0]], label="w")
+    >>> loss = (w @ Tensor([1.0, -1.0])).square().sum()
+    >>> loss
+    Tensor(2., shape=(), primitive=sum)
+    >>> loss.backward()
+    >>> w.grad
+    array([[-2.,  2.],
+           [-2.,  2.]])
+    """
+
+    __slots__ = ("_shown",)
+
+    def __init__(self, data: Any, *, dtype: Any = None, label: str = "") -> None:
+        self._data = _as_array(data, dtype)
+        self._shown = None
+        self._first = self._second = self.grad = self.primitive = None
+        self.label = label
+        self.params = NO_PARAMS
+        self.epoch = clock.now
+        self.is_constant = self._data.dtype.kind != "f"
+
+    # A leaf never hands out the array that graphs refer to. `data` gives a copy, `_shown`, to
+    # read and write; the next use of the leaf sees what was written and takes over a copy of it.
+
+    @property
+    def data(self) -> np.ndarray:
+        """The array. A leaf's may be written to or replaced; graphs recorded before become stale.
+
+        A computed node's array is read-only.
+        """
+        array: np.ndarray
+        if self._first is not None:
+            array = self._data
+            array.flags.writeable = False
+            return array
+        if self._shown is None:
+            self._shown = self._data.copy()
+        array = self._shown
+        return array
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        self._refuse_computed()
+        array: np.ndarray = current_data(data) if isinstance(data, Node) else as_data(data)
+        array = np.array(array, dtype=self._data.dtype)
+        if array.shape != self._data.shape:
+            raise ShapeError(
+                f"the data of {self!r} has shape {self._data.shape}, got {array.shape}: "
+                "make a new Tensor for another shape"
+            )
+        self._shown = data if data is self._shown else None
+        self._data = array
+        self.epoch = clock.tick()
+
+    def _adopt(self) -> np.ndarray:
+        shown: np.ndarray = self._shown
+        used: np.ndarray = self._data
+        if shown.shape == used.shape and shown.tobytes() == used.tobytes():
+            return used
+        self._data = used = shown.copy()
+        self.epoch = clock.tick()
+        return used
+
+    def numpy(self) -> np.ndarray:
+        """Return the data for reading: a read-only array that shares memory.
+
+        >>> Tensor([1.0, 2.0]).numpy()
+        array([1., 2.])
+        """
+        view: np.ndarray = current_data(self).view()
+        view.flags.writeable = False
+        return view
+
+    def __repr__(self) -> str:
+        text = np.array2string(current_data(self), separator=", ", threshold=20, prefix="Tensor(")
+        dtype = "" if self.dtype == np.float64 else f", dtype={self.dtype}"
+        return f"Tensor({text}, shape={self.shape}{dtype}{self._description()})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
+
+    # ----------------------------------------------------------------- elements
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise DataError("a Tensor of shape () has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index: Any) -> Any:
+        return indexing.getitem(self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise DataError(
+            "the elements of a Tensor cannot be assigned, since graphs refer to them: "
+            "make a changed copy with x = x.at[index].set(value) or .add(value), "
+            "or write to the array of a leaf, x.data[index] = value"
+        )
+
+    @property
+    def at(self) -> indexing.At:
+        """Elements by index, for a functional update: ``x.at[index].set(value)``.
+
+        >>> Tensor([1.0, 2.0]).at[0].set(5.0).data
+        array([5., 2.])
+        """
+        return indexing.At(self)
+
+    # ----------------------------------------------------------------- shapes
+
+    @property
+    def T(self) -> Any:  # noqa: N802 (NumPy's name)
+        """The Tensor with its axes reversed."""
+        return shapes.transpose(self)
+
+    def reshape(self, *lengths: Any) -> Any:
+        """Give it another shape, as one tuple or as separate lengths."""
+        return shapes.reshape(self, _unpacked(lengths))
+
+    def transpose(self, *axes: Any) -> Any:
+        """Permute the axes: reversed, or in the order given."""
+        return shapes.transpose(self, _unpacked(axes) or None)
+
+    def flatten(self) -> Any:
+        """Reshape to one axis."""
+        return shapes.reshape(self, -1)
+
+    ravel = flatten
+    swapaxes = shapes.swapaxes
+    squeeze = shapes.squeeze
+    repeat = shapes.repeat
+
+    def astype(self, dtype: Any) -> Any:
+        """Convert to another floating dtype; the gradient is converted back."""
+        return shapes.astype(self, dtype=_checked_dtype(dtype).name)
+
+    # ----------------------------------------------------------------- reductions and products
+
+    sum = reduction.sum
+    mean = reduction.mean
+    max = reduction.max
+    min = reduction.min
+    prod = reduction.prod
+    var = reduction.var
+    std = reduction.std
+    norm = reduction.norm
+    logsumexp = reduction.logsumexp
+    softmax = reduction.softmax
+    log_softmax = reduction.log_softmax
+    cumsum = reduction.cumsum
+    dot = linalg.dot
+    trace = linalg.trace
+    diagonal = linalg.diagonal
+    sort = indexing.sort
+
+
+def _unpacked(items: tuple[Any, ...]) -> Sequence[Any]:
+    if len(items) == 1 and (items[0] is None or isinstance(items[0], Sequence)):
+        return items[0] or ()
+    return items
+
+
+def _checked_dtype(dtype: Any) -> np.dtype:
+    checked: np.dtype
+    try:
+        checked = np.dtype(dtype)
+    except TypeError:
+        checked = np.dtype(object)
+    if checked.kind not in "fiub":
+        raise DataError(f"a Tensor has a floating, integer or bool dtype, got {dtype!r}")
+    return checked
+
+
+def _as_array(data: Any, dtype: Any) -> np.ndarray:
+    if isinstance(data, Node):
+        raise DataError(
+            f"a Tensor is made from numbers, got {data!r}: it is a node already; a copy without "
+            "its graph is Tensor(x.data), a constant x.detach(), and stack([...]) joins nodes"
+        )
+    array = np.array(as_data(data))
+    return array if dtype is None else array.astype(_checked_dtype(dtype))
+
+
+primitive.Value, primitive.Tensor = Value, Tensor

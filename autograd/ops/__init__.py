@@ -1,0 +1,1 @@
+"""The definitions of every primitive, a family a file; nothing else."""

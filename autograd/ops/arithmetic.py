@@ -1,0 +1,88 @@
+"""Arithmetic: what the operators ``+ - * /`` stand for. (``**`` is among the elementary ones.)"""
+
+import operator
+
+import numpy as np
+
+from ..primitive import POSITIVE, REAL, elementwise
+
+__all__ = ["add", "div", "mul", "neg", "sub"]
+
+add = elementwise(
+    "add",
+    operator.add,
+    np.add,
+    lambda g, out, x, y: g,
+    lambda g, out, x, y: g,
+    label="+",
+    domain=[REAL, REAL],
+    doc="""
+    Add, elementwise: what ``x + y`` records.
+
+    >>> add(1.0, 2.0)
+    3.0
+    """,
+)
+
+sub = elementwise(
+    "sub",
+    operator.sub,
+    np.subtract,
+    lambda g, out, x, y: g,
+    lambda g, out, x, y: -g,
+    label="−",
+    domain=[REAL, REAL],
+    doc="""
+    Subtract, elementwise: what ``x - y`` records.
+
+    >>> sub(1.0, 2.0)
+    -1.0
+    """,
+)
+
+mul = elementwise(
+    "mul",
+    operator.mul,
+    np.multiply,
+    lambda g, out, x, y: g * y,
+    lambda g, out, x, y: g * x,
+    label="×",
+    domain=[REAL, REAL],
+    doc="""
+    Multiply, elementwise: what ``x * y`` records.
+
+    >>> mul(3.0, 2.0)
+    6.0
+    """,
+)
+
+div = elementwise(
+    "div",
+    operator.truediv,
+    np.true_divide,
+    lambda g, out, x, y: g / y,
+    lambda g, out, x, y: -g * (out / y),
+    label="÷",
+    domain=[REAL, POSITIVE],
+    doc="""
+    Divide, elementwise: what ``x / y`` records. Division by zero follows IEEE 754.
+
+    >>> div(3.0, 2.0), div(1.0, 0.0)
+    (1.5, inf)
+    """,
+)
+
+neg = elementwise(
+    "neg",
+    operator.neg,
+    np.negative,
+    lambda g, out, x: -g,
+    label="−",
+    domain=[REAL],
+    doc="""
+    Negate, elementwise: what ``-x`` records.
+
+    >>> neg(3.0)
+    -3.0
+    """,
+)

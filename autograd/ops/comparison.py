@@ -1,0 +1,154 @@
+"""Choosing between values: maximum, minimum, clip, where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..graph import Node
+from ..primitive import REAL, Interval, Masked, Primitive, as_data, elementwise, example, publish
+
+__all__ = ["clip", "maximum", "minimum", "where"]
+
+APART = (Interval(-3.0, -0.1), Interval(0.1, 3.0))  # two operands that never tie
+
+
+def keep(g: Any, condition: Any) -> Any:
+    """Pass the cotangent `g` where `condition` holds, and none at all elsewhere."""
+    if isinstance(condition, Node):
+        condition = condition.numpy()
+    if np.ndim(condition) == 0:
+        return g if condition else None
+    value = where(condition, g, 0.0)
+    return Masked(value, np.broadcast_to(np.asarray(condition, dtype=bool), value.shape))
+
+
+_where = Primitive(
+    "where",
+    "where",
+    lambda condition, x, y: x if condition else y,
+    np.where,
+    (
+        None,
+        lambda g, out, condition, x, y: keep(g, condition),
+        lambda g, out, condition, x, y: keep(g, np.logical_not(_plain(condition))),
+    ),
+    domain=(REAL, REAL, REAL),
+    examples=(example((3,), (3,), (3,)), example((2, 1), (3,), ()), example((), (2,), (2,))),
+    elementwise=True,
+)
+
+
+def _plain(condition: Any) -> Any:
+    return condition.numpy() if isinstance(condition, Node) else condition
+
+
+def where(condition: Any, x: Any, y: Any) -> Any:
+    """Choose elementwise from `x` where `condition` holds, else from `y`.
+
+    The branch that is not taken contributes nothing to a gradient, even where its own
+    derivative is nan or infinite.
+
+    Parameters
+    ----------
+    condition : bool, or array or Tensor of bools
+        Never differentiated.
+    x, y : Value, Tensor, array or number
+        Broadcast against each other and against `condition`.
+
+    Examples
+    --------
+    >>> from autograd import Tensor, log
+    >>> x = Tensor([0.0, 2.0])
+    >>> where(x > 0, log(x), 0.0).sum().backward()
+    >>> x.grad
+    array([0. , 0.5])
+    """
+    if type(x) is float and type(y) is float and (condition is True or condition is False):
+        return x if condition else y
+    return _where(condition, x, y)
+
+
+publish(where, _where)
+
+maximum = elementwise(
+    "maximum",
+    lambda x, y: x if x >= y or x != x else y,
+    np.maximum,
+    lambda g, out, x, y: where(x < y, 0.0, where(x == y, 0.5 * g, g)),
+    lambda g, out, x, y: where(y < x, 0.0, where(x == y, 0.5 * g, g)),
+    label="max",
+    domain=APART,
+    doc="""
+    Take the larger, elementwise; nan if either is. At a tie each gets half the cotangent.
+
+    >>> maximum(1.0, 2.0)
+    2.0
+    """,
+)
+
+minimum = elementwise(
+    "minimum",
+    lambda x, y: x if x <= y or x != x else y,
+    np.minimum,
+    lambda g, out, x, y: where(x > y, 0.0, where(x == y, 0.5 * g, g)),
+    lambda g, out, x, y: where(y > x, 0.0, where(x == y, 0.5 * g, g)),
+    label="min",
+    domain=APART,
+    doc="""
+    Take the smaller, elementwise; nan if either is. At a tie each gets half the cotangent.
+
+    >>> minimum(1.0, 2.0)
+    1.0
+    """,
+)
+
+
+def _clip_scalar(x: float, low: float, high: float) -> float:
+    return low if x < low else high if x > high else x
+
+
+_clip = Primitive(
+    "clip",
+    "clip",
+    _clip_scalar,
+    lambda x, low, high: np.clip(x, low, high),
+    (lambda g, out, x, low, high: where((x > low) & (x < high), g, 0.0),),
+    domain=(Interval(-3.0, 3.0, kinks=(-1.0, 2.0)),),
+    examples=(example((), low=-1.0, high=2.0), example((3, 2), low=-1.0, high=2.0)),
+    elementwise=True,
+)
+
+
+def clip(x: Any, low: Any = None, high: Any = None) -> Any:
+    """Limit elementwise to the interval from `low` to `high`; None leaves a side open.
+
+    The slope is 1 inside and 0 outside and at the bounds. Bounds that are nodes get gradients:
+    the cotangent where they are in force.
+
+    Parameters
+    ----------
+    x : Value, Tensor, array or number
+    low, high : None, number, array or node
+
+    Examples
+    --------
+    >>> clip(5.0, -1.0, 2.0)
+    2.0
+    """
+    if isinstance(low, Node) or isinstance(high, Node):
+        if low is not None:
+            x = where(x <= low, low, x)
+        return x if high is None else where(x >= high, high, x)
+    low = -np.inf if low is None else _bound(low)
+    high = np.inf if high is None else _bound(high)
+    return _clip(x, low=low, high=high)
+
+
+def _bound(bound: Any) -> Any:
+    data = as_data(bound)
+    return data.copy() if isinstance(data, np.ndarray) else float(data)
+
+
+publish(clip, _clip)

@@ -1,0 +1,400 @@
+"""Many numbers to fewer, along axes: sum, mean, extremes, spread, norm, softmax, running sums.
+
+Each takes `axis`: None for all elements, one axis, or several; negative ones count from the end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..primitive import REAL, Example, Function, Interval, Primitive, example, publish
+from .comparison import where
+from .elementary import exp
+from .shape import broadcast_to, concatenate, flip, moveaxis, reshape, shape_of, stack
+
+__all__ = [
+    "cumsum",
+    "log_softmax",
+    "logsumexp",
+    "max",
+    "mean",
+    "min",
+    "norm",
+    "prod",
+    "softmax",
+    "std",
+    "sum",
+    "var",
+]
+
+Axis = int | Sequence[int] | None
+
+EXAMPLES = (
+    example((), axis=None, keepdims=False),
+    example((3,), axis=0, keepdims=False),
+    example((2, 3), axis=None, keepdims=True),
+    example((2, 3), axis=-1, keepdims=False),
+    example((2, 3, 2), axis=(0, -1), keepdims=False),
+    example((2, 3, 2), axis=(2, 1), keepdims=True),
+)
+"""The calls that every reduction is tested with."""
+
+
+def _kept(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
+    """The shape of a reduction's result with the reduced axes kept at length 1."""
+    if axis is None:
+        return (1,) * len(shape)
+    axes = {a % len(shape) for a in ((axis,) if isinstance(axis, int) else axis)}
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+def _count(shape: tuple[int, ...], axis: Axis) -> int:
+    """How many elements each element of the result is made of."""
+    return math.prod(shape) // math.prod(_kept(shape, axis)) if math.prod(shape) else 0
+
+
+def _kept_dims(y: Any, x: Any, axis: Axis) -> Any:
+    """A reduction's result, or its cotangent, shaped to broadcast against its operand."""
+    return y.reshape(_kept(shape_of(x), axis))
+
+
+def _expand(y: Any, x: Any, axis: Axis) -> Any:
+    """A reduction's result, or its cotangent, repeated to the shape of its operand."""
+    return broadcast_to(_kept_dims(y, x, axis), shape_of(x))
+
+
+def _axis(axis: Axis) -> Axis:
+    return axis if axis is None or isinstance(axis, int) else tuple(axis)
+
+
+def _reduction(
+    name: str,
+    label: str,
+    array: Function,
+    pullback: Function,
+    *,
+    domain: Interval = REAL,
+    examples: Sequence[Example] = EXAMPLES,
+    structural: bool = False,
+) -> Primitive:
+    return Primitive(
+        name, label, None, array, (pullback,), [domain], examples, structural=structural
+    )
+
+
+# --------------------------------------------------------------------------- sums
+
+_sum = _reduction(
+    "sum",
+    "Σ",
+    np.sum,
+    lambda g, out, x, axis, keepdims: _expand(g, x, axis),
+    structural=True,
+)
+
+
+def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Sum the elements.
+
+    >>> sum([[1.0, 2.0], [3.0, 4.0]], axis=0)
+    array([4., 6.])
+    """
+    return _sum(x, axis=_axis(axis), keepdims=keepdims)
+
+
+publish(sum, _sum)
+
+_mean = _reduction(
+    "mean",
+    "mean",
+    np.mean,
+    lambda g, out, x, axis, keepdims: _expand(g / _count(shape_of(x), axis), x, axis),
+    structural=True,
+)
+
+
+def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Average the elements.
+
+    >>> float(mean([1.0, 2.0, 6.0]))
+    3.0
+    """
+    return _mean(x, axis=_axis(axis), keepdims=keepdims)
+
+
+publish(mean, _mean)
+
+
+def _pull_var(g: Any, out: Any, x: Any, axis: Axis, keepdims: bool, ddof: int) -> Any:
+    scale = 2.0 / (_count(shape_of(x), axis) - ddof)
+    return _expand(g * scale, x, axis) * (x - mean(x, axis, keepdims=True))
+
+
+def _pull_std(g: Any, out: Any, x: Any, axis: Axis, keepdims: bool, ddof: int) -> Any:
+    scale = 1.0 / (_count(shape_of(x), axis) - ddof)
+    spread = _expand(out, x, axis)
+    deviation = x - mean(x, axis, keepdims=True)
+    return where(spread == 0, 0.0, _expand(g * scale, x, axis) * (deviation / spread))
+
+
+SPREAD_EXAMPLES = (
+    example((3,), axis=0, keepdims=False, ddof=0),
+    example((2, 3), axis=None, keepdims=True, ddof=1),
+    example((2, 3, 2), axis=(0, -1), keepdims=False, ddof=1),
+)
+
+_var = _reduction("var", "var", np.var, _pull_var, examples=SPREAD_EXAMPLES)
+_std = _reduction("std", "std", np.std, _pull_std, examples=SPREAD_EXAMPLES)
+
+
+def var(x: Any, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    """Average the squared deviations from the mean; the divisor is n - `ddof`.
+
+    >>> float(var([1.0, 3.0]))
+    1.0
+    """
+    return _var(x, axis=_axis(axis), keepdims=keepdims, ddof=ddof)
+
+
+publish(var, _var)
+
+
+def std(x: Any, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    """Take the square root of `var`; its slope where all elements are equal is 0.
+
+    >>> float(std([1.0, 3.0]))
+    1.0
+    """
+    return _std(x, axis=_axis(axis), keepdims=keepdims, ddof=ddof)
+
+
+publish(std, _std)
+
+# --------------------------------------------------------------------------- extremes
+
+
+def _pull_extreme(g: Any, out: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
+    extreme = x == _expand(out, x, axis)
+    ties = np.sum(extreme, axis=axis, keepdims=True)
+    return where(extreme, _kept_dims(g, x, axis) / ties, 0.0)
+
+
+_max = _reduction("max", "max", np.max, _pull_extreme)
+_min = _reduction("min", "min", np.min, _pull_extreme)
+
+
+def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Take the largest element; equal ones share the cotangent evenly.
+
+    >>> float(max([1.0, 5.0, 2.0]))
+    5.0
+    """
+    return _max(x, axis=_axis(axis), keepdims=keepdims)
+
+
+publish(max, _max)
+
+
+def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Take the smallest element; equal ones share the cotangent evenly.
+
+    >>> float(min([4.0, 1.0, 2.0]))
+    1.0
+    """
+    return _min(x, axis=_axis(axis), keepdims=keepdims)
+
+
+publish(min, _min)
+
+# --------------------------------------------------------------------------- products
+
+
+def _products_of_others(x: Any) -> Any:
+    """For each element along the last axis the product of all the others, without division.
+
+    Up and down a binary tree: a pair's product is known, so each half of a pair has the
+    product of what is outside the pair times its sibling.
+    """
+    pairs = []
+    while x.shape[-1] > 1:
+        if x.shape[-1] % 2:
+            x = concatenate([x, np.ones((*x.shape[:-1], 1))], axis=-1)
+        left, right = x[..., 0::2], x[..., 1::2]
+        pairs.append((left, right))
+        x = left * right
+    outside: Any = np.ones(x.shape)
+    for left, right in reversed(pairs):
+        outside = outside[..., : left.shape[-1]]
+        both = stack([outside * right, outside * left], axis=-1)
+        outside = both.reshape((*left.shape[:-1], 2 * left.shape[-1]))
+    return outside
+
+
+def _pull_prod(g: Any, out: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
+    shape = shape_of(x)
+    if math.prod(shape) == 0 or not shape:
+        return _expand(g, x, axis)
+    kept = _kept(shape, axis)
+    reduced = [i for i, n in enumerate(kept) if n != shape[i] or n == 1]
+    last = range(len(shape) - len(reduced), len(shape))
+    moved = moveaxis(x, reduced, last)
+    rest = moved.shape[: len(shape) - len(reduced)]
+    flat = moved.reshape((*rest, -1))
+    others = _products_of_others(flat)[..., : flat.shape[-1]].reshape(moved.shape)
+    return _expand(g, x, axis) * moveaxis(others, last, reduced)
+
+
+_prod = _reduction("prod", "Π", np.prod, _pull_prod)
+
+
+def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Multiply the elements; the derivative is right where some of them are 0.
+
+    >>> float(prod([2.0, 3.0, 4.0]))
+    24.0
+    """
+    return _prod(x, axis=_axis(axis), keepdims=keepdims)
+
+
+publish(prod, _prod)
+
+# --------------------------------------------------------------------------- norm, softmax
+
+
+def _norm_array(x: Any, axis: Axis, keepdims: bool) -> Any:
+    largest = np.max(np.abs(x), axis=axis, keepdims=True, initial=0.0)
+    scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0).astype(np.asarray(x).dtype)
+    root = np.sqrt(np.sum(np.square(x / scale), axis=axis, keepdims=True)) * scale
+    return root if keepdims else np.sum(root, axis=axis)
+
+
+def _pull_norm(g: Any, out: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
+    length = _expand(out, x, axis)
+    return where(length == 0, 0.0, _expand(g, x, axis) * (x / length))
+
+
+_norm = _reduction("norm", "‖ ‖", _norm_array, _pull_norm)
+
+
+def norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Take the root of the sum of squares (the 2-norm, for a matrix Frobenius's); slope 0 at 0.
+
+    Scaled by the largest element, so that it neither overflows nor underflows.
+
+    >>> float(norm([3.0, 4.0]))
+    5.0
+    """
+    return _norm(x, axis=_axis(axis), keepdims=keepdims)
+
+
+publish(norm, _norm)
+
+
+def _logsumexp_array(x: Any, axis: Axis, keepdims: bool) -> Any:
+    largest = np.max(x, axis=axis, keepdims=True)
+    shift = np.where(np.isfinite(largest), largest, np.zeros_like(largest))
+    total = np.log(np.sum(np.exp(x - shift), axis=axis, keepdims=True)) + shift
+    return total if keepdims else np.sum(total, axis=axis)
+
+
+_logsumexp = _reduction(
+    "logsumexp",
+    "logsumexp",
+    _logsumexp_array,
+    lambda g, out, x, axis, keepdims: _expand(g, x, axis) * exp(x - _expand(out, x, axis)),
+)
+
+
+def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Compute ``log(sum(exp(x)))``, stable at any magnitude.
+
+    >>> float(logsumexp([1000.0, -1000.0]))
+    1000.0
+    """
+    return _logsumexp(x, axis=_axis(axis), keepdims=keepdims)
+
+
+publish(logsumexp, _logsumexp)
+
+
+def _softmax_array(x: Any, axis: int) -> Any:
+    weights = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    weights /= np.sum(weights, axis=axis, keepdims=True)
+    return weights
+
+
+ALONG_EXAMPLES = (example((3,), axis=-1), example((2, 3), axis=0), example((2, 3, 2), axis=1))
+
+_softmax = _reduction(
+    "softmax",
+    "softmax",
+    _softmax_array,
+    lambda g, out, x, axis: out * (g - sum(g * out, axis, keepdims=True)),
+    examples=ALONG_EXAMPLES,
+)
+
+
+def softmax(x: Any, axis: int = -1) -> Any:
+    """Normalise ``exp(x)`` to sum to 1 along an axis, stable at any magnitude.
+
+    >>> softmax([1000.0, 1000.0])
+    array([0.5, 0.5])
+    """
+    return _softmax(x, axis=axis)
+
+
+publish(softmax, _softmax)
+
+
+def _log_softmax_array(x: Any, axis: int) -> Any:
+    shifted = x - np.max(x, axis=axis, keepdims=True)
+    shifted -= np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+    return shifted
+
+
+_log_softmax = _reduction(
+    "log_softmax",
+    "log softmax",
+    _log_softmax_array,
+    lambda g, out, x, axis: g - exp(out) * sum(g, axis, keepdims=True),
+    examples=ALONG_EXAMPLES,
+)
+
+
+def log_softmax(x: Any, axis: int = -1) -> Any:
+    """Compute ``log(softmax(x))`` along an axis, stable at any magnitude.
+
+    >>> log_softmax([0.0, -1000.0])
+    array([    0., -1000.])
+    """
+    return _log_softmax(x, axis=axis)
+
+
+publish(log_softmax, _log_softmax)
+
+_cumsum = _reduction(
+    "cumsum",
+    "cumulative Σ",
+    np.cumsum,
+    lambda g, out, x, axis: flip(cumsum(flip(g, axis), axis), axis),
+    examples=ALONG_EXAMPLES,
+    structural=True,
+)
+
+
+def cumsum(x: Any, axis: int | None = None) -> Any:
+    """Sum running along an axis; without one, over the flattened array.
+
+    >>> cumsum([1.0, 2.0, 3.0])
+    array([1., 3., 6.])
+    """
+    if axis is None:
+        x, axis = reshape(x, -1), 0
+    return _cumsum(x, axis=axis)
+
+
+publish(cumsum, _cumsum)

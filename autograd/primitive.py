@@ -1,0 +1,466 @@
+"""The `Primitive` record, its registry, and what calling one does: evaluate or record.
+
+A primitive is defined once, by one statement in `autograd.ops`. Its record holds how to compute
+it on numbers and on arrays, how a cotangent flows back through it, what a picture calls it and
+where tests may sample it. Every other part of the package reads the record.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from .errors import DataError, PrimitiveError, ShapeError
+from .graph import NO_PARAMS, Node, clock
+
+__all__ = ["Primitive", "is_recording", "no_grad"]
+
+Function = Callable[..., Any]
+
+REGISTRY: dict[str, Primitive] = {}
+"""Every primitive by name."""
+
+# The two kinds of node. nodes.py sets them: it needs the operations to exist first.
+Value: Any = Node
+Tensor: Any = Node
+
+
+# --------------------------------------------------------------------------- the record
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where an operand may be sampled: between `low` and `high`, away from the `kinks`.
+
+    Smoothness is what tests need it for: inside, a primitive and its first two derivatives are
+    finite and continuous.
+    """
+
+    low: float = -3.0
+    high: float = 3.0
+    kinks: tuple[float, ...] = ()
+
+
+REAL = Interval()
+POSITIVE = Interval(0.2, 4.0)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One way to call a primitive: the shapes of its operands and its parameters."""
+
+    shapes: tuple[tuple[int, ...], ...]
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+def example(*shapes: tuple[int, ...], **params: Any) -> Example:
+    """Shorthand for an `Example`."""
+    return Example(shapes, params)
+
+
+class EachOperand:
+    """The pullbacks of a primitive with any number of operands: one rule that is told which."""
+
+    def __init__(self, rule: Function) -> None:
+        self.rule = rule
+
+    def __iter__(self) -> Iterator[Function]:
+        return (partial(self.rule, index) for index in count())
+
+
+@dataclass(frozen=True, eq=False)
+class Primitive:
+    """One differentiable operation: all that the rest of the package knows of it.
+
+    Parameters
+    ----------
+    name : str
+        Its name in the registry and in messages.
+    label : str
+        What a picture calls it.
+    scalar : callable or None
+        Forward on floats. None where the operation makes sense for arrays only. May raise
+        ArithmeticError or ValueError outside its domain: `array` then gives the IEEE result.
+    array : callable
+        Forward on arrays, broadcasting as NumPy does.
+    pullbacks : sequence of (callable or None)
+        For each operand a rule ``(g, out, *operands, **params)`` that maps the cotangent of the
+        output to the operand's, written with primitives and operators so that it runs on floats,
+        arrays and nodes alike. It need not undo broadcasting. None: no gradient, ever.
+    domain : sequence of Interval
+        Where tests sample each operand.
+    examples : sequence of Example
+        Calls to test; an elementwise primitive without parameters needs none.
+    elementwise : bool
+        Each output element depends on the corresponding elements of the operands only.
+    structural : bool
+        The pullback moves and adds cotangents without looking at the operands' numbers.
+
+    Examples
+    --------
+    >>> from autograd import sin
+    >>> sin.primitive.name, sin.primitive.label, sin.primitive.elementwise
+    ('sin', 'sin', True)
+    >>> sin.primitive(0.0)
+    0.0
+    """
+
+    name: str
+    label: str
+    scalar: Function | None
+    array: Function
+    pullbacks: Sequence[Function | None] | EachOperand
+    domain: Sequence[Interval]
+    examples: Sequence[Example] = ()
+    elementwise: bool = False
+    structural: bool = False
+
+    def __post_init__(self) -> None:
+        if self.name in REGISTRY:
+            raise PrimitiveError(f"a primitive named {self.name!r} exists already: choose another")
+        missing = [name for name in ("label", "domain", "pullbacks") if not getattr(self, name)]
+        if not self.elementwise and not self.examples:
+            missing.append("examples")
+        if missing:
+            raise PrimitiveError(f"primitive {self.name!r} lacks {', '.join(missing)}")
+        REGISTRY[self.name] = self
+
+    def __call__(self, *operands: Any, **params: Any) -> Any:
+        return apply(self, operands, params or NO_PARAMS)
+
+    def __repr__(self) -> str:
+        return f"<Primitive {self.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return primitive_named, (self.name,)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Primitive:
+        return self
+
+    def on_floats(self, *operands: float, **params: Any) -> float:
+        """Evaluate on floats; outside the scalar forward's domain with IEEE results."""
+        try:
+            return float(self.scalar(*operands, **params))  # type: ignore[misc]
+        except (ArithmeticError, ValueError):
+            with np.errstate(all="ignore"):
+                return float(self.array(*map(np.float64, operands), **params))
+
+    def on_arrays(self, *operands: Any, **params: Any) -> Any:
+        """Evaluate on arrays and floats mixed; IEEE results without NumPy's warnings."""
+        try:
+            result = _quietly(self.array, operands, params)
+        except ValueError as error:
+            raise ShapeError(self._misfit(operands, params, error)) from None
+        return result if type(result) in (np.ndarray, float) else np.asarray(result)
+
+    def _misfit(self, operands: Sequence[Any], params: dict[str, Any], error: Exception) -> str:
+        shapes = [str(np.shape(x)) for x in operands]
+        given = ", ".join(f"{name}={value!r}" for name, value in params.items())
+        if len(shapes) > 1:
+            what = f"cannot combine shapes {', '.join(shapes[:-1])} and {shapes[-1]}"
+        else:
+            what = f"does not fit shape {shapes[0]}"
+        reason = " ".join(str(error).split())
+        return f"{self.name} {what}" + (f" with {given}" if given else "") + f": {reason}"
+
+
+def primitive_named(name: str) -> Primitive:
+    """Look a primitive up; what a pickled one becomes."""
+    return REGISTRY[name]
+
+
+@np.errstate(all="ignore")
+def _quietly(array: Function, operands: Sequence[Any], params: dict[str, Any]) -> Any:
+    return array(*operands, **params)
+
+
+class Masked:
+    """A cotangent of which some elements do not exist: not zero times something, nothing.
+
+    `value` is zero where `mask` is False. What flows on through elementwise and structural
+    primitives stays zero there, even where a local derivative is nan or infinite.
+    """
+
+    __slots__ = ("mask", "value")
+
+    def __init__(self, value: Any, mask: np.ndarray) -> None:
+        self.value = value
+        self.mask = mask
+
+
+# --------------------------------------------------------------------------- recording or not
+
+_recording: ContextVar[bool] = ContextVar("recording", default=True)
+
+
+def is_recording() -> bool:
+    """Tell whether operations on nodes are recorded now, in this thread or async task.
+
+    >>> is_recording()
+    True
+    """
+    return _recording.get()
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Compute without recording: results inside are constants.
+
+    Holds for the current thread and async task only; also works as a decorator.
+
+    >>> from autograd import Value
+    >>> x = Value(2.0)
+    >>> with no_grad():
+    ...     y = x * x
+    >>> y.is_constant, y.inputs
+    (True, ())
+    """
+    token = _recording.set(False)
+    try:
+        yield
+    finally:
+        _recording.reset(token)
+
+
+# --------------------------------------------------------------------------- evaluate or record
+
+
+def apply(primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
+    """Evaluate a primitive on plain data, or on nodes and record it.
+
+    Returns a float or array when no operand is a node, otherwise a node: a `Value` when all the
+    data are floats and the primitive has a scalar forward, else a `Tensor`.
+    """
+    has_nodes = live = False
+    for x in operands:
+        if isinstance(x, Node):
+            has_nodes = True
+            if not x.is_constant:
+                live = True
+    if not has_nodes:
+        return _evaluate_plain(primitive, [as_data(x) for x in operands], params)
+    live = live and _recording.get()
+    if live:
+        operands = inputs = tuple([x if isinstance(x, Node) else constant(x) for x in operands])
+    data = [current_data(x) if isinstance(x, Node) else as_weak_data(x) for x in operands]
+    if primitive.scalar is not None and all(type(x) is not np.ndarray for x in data):
+        result: Any = primitive.on_floats(*[float(x) for x in data], **params)
+    else:
+        result = primitive.on_arrays(*data, **params)
+    return record(primitive, result, inputs, params) if live else constant_node(result)
+
+
+def _evaluate_plain(primitive: Primitive, data: list[Any], params: dict[str, Any]) -> Any:
+    if primitive.scalar is not None and all(type(x) in (float, int, bool) for x in data):
+        return primitive.on_floats(*map(float, data), **params)
+    return primitive.array(*data, **params)
+
+
+def current_data(node: Node) -> Any:
+    """The data of a node as an operation sees it now, changes of a leaf's array included."""
+    return node._data if node._shown is None else node._adopt()
+
+
+def record(
+    primitive: Primitive, data: Any, inputs: tuple[Node, ...], params: dict[str, Any]
+) -> Node:
+    """Make the node that stands for `primitive` applied to `inputs` with result `data`."""
+    node = new_node(data)
+    node._set_inputs(inputs)
+    node.primitive = primitive
+    node.params = params
+    return node
+
+
+def new_node(data: Any) -> Node:
+    """Make a leaf around `data`, a float or an array that nobody else will write to."""
+    kind = Value if type(data) is float else Tensor
+    node: Node = object.__new__(kind)
+    node._data = data
+    if kind is Tensor:
+        node._shown = None
+    node._first = node._second = node.grad = node.primitive = None
+    node.label = ""
+    node.params = NO_PARAMS
+    node.epoch = clock.now
+    node.is_constant = False
+    return node
+
+
+def constant_node(data: Any) -> Node:
+    """Make a node to which no gradient flows."""
+    node = new_node(data)
+    node.is_constant = True
+    return node
+
+
+def constant(x: Any) -> Node:
+    """Make a constant from a number or an array of the user's, which is copied."""
+    data = as_weak_data(x)
+    return constant_node(data.copy() if type(data) is np.ndarray else float(data))
+
+
+# --------------------------------------------------------------------------- what is a number
+
+
+def as_data(x: Any) -> Any:
+    """Check that `x` is real numbers and return it as a number or array that NumPy computes with.
+
+    Raises
+    ------
+    DataError
+        For text, None, complex numbers, objects, and lists that hold nodes.
+    """
+    kind = type(x)
+    if kind is float or kind is int or kind is bool:
+        return x
+    if isinstance(x, (np.ndarray, np.generic)):
+        if x.dtype.kind in "fiub":
+            return x
+    elif isinstance(x, Real):
+        return float(x)
+    elif isinstance(x, (list, tuple)):
+        array = _array_of_numbers(x)
+        if array is not None:
+            return array
+    raise DataError(f"expected real numbers, got {describe(x)}")
+
+
+def as_weak_data(x: Any) -> Any:
+    """As `as_data`, but a NumPy scalar becomes a Python number, which does not widen float32."""
+    data = as_data(x)
+    if isinstance(data, np.generic):
+        data = data.item()
+    if type(data) is int and abs(data) >= 2**63:
+        data = as_float(data)
+    return data
+
+
+def as_float(x: Any) -> float:
+    """Convert a number to float; a `DataError` where it is too large for one."""
+    try:
+        return float(x)
+    except OverflowError:
+        raise DataError(f"expected a number that a float can hold, got {describe(x)}") from None
+
+
+def _array_of_numbers(x: Iterable[Any]) -> np.ndarray | None:
+    try:
+        array = np.array(x)
+    except ValueError:  # ragged
+        return None
+    except TypeError:  # nodes inside refuse to become an array
+        raise DataError(
+            "a list that holds nodes is not an array of numbers: "
+            "join nodes with stack([...]) or concatenate([...])"
+        ) from None
+    return array if array.dtype.kind in "fiub" or array.size == 0 else None
+
+
+def describe(x: Any) -> str:
+    """Name something given by mistake, shortly."""
+    if isinstance(x, np.ndarray):
+        return f"an array of dtype {x.dtype}"
+    text = repr(x)
+    text = text if len(text) <= 60 else text[:57] + "..."
+    return "None" if x is None else f"the {type(x).__name__} {text}"
+
+
+# --------------------------------------------------------------------------- defining operations
+
+
+def elementwise(
+    name: str,
+    scalar: Function,
+    array: Function,
+    *pullbacks: Function,
+    domain: Sequence[Interval],
+    doc: str,
+    label: str | None = None,
+) -> Function:
+    """Define an elementwise primitive of one or two operands and return its public function."""
+    primitive = Primitive(name, label or name, scalar, array, pullbacks, domain, elementwise=True)
+    function = (_unary if len(pullbacks) == 1 else _binary)(primitive)
+    return publish(function, primitive, doc)
+
+
+def publish(function: Function, primitive: Primitive, doc: str | None = None) -> Function:
+    """Give a primitive's public function its name, its text and its record."""
+    function.__name__ = function.__qualname__ = primitive.name
+    function.__module__ = "autograd"
+    function.__doc__ = inspect.cleandoc(doc or function.__doc__ or "")
+    function.primitive = primitive  # type: ignore[attr-defined]
+    return function
+
+
+def _unary(primitive: Primitive) -> Function:
+    """Make the function of one operand. The path of a live `Value` is written out: it is hot."""
+    scalar, array = primitive.scalar, primitive.array
+    assert scalar is not None
+    new, recording = object.__new__, _recording.get
+
+    def function(x: Any) -> Any:
+        kind = type(x)
+        if kind is Value and not x.is_constant and recording():
+            try:
+                data = scalar(x._data)
+            except (ArithmeticError, ValueError):
+                data = primitive.on_floats(x._data)
+            node = new(Value)
+            node._data = data
+            node._first = x
+            node._second = None
+            node.primitive = primitive
+            node.params = NO_PARAMS
+            node.grad = None
+            node.label = ""
+            node.epoch = clock.now
+            node.is_constant = False
+            return node
+        if kind is float:
+            return primitive.on_floats(x)
+        if kind is np.ndarray and x.dtype.kind == "f":
+            return array(x)
+        return apply(primitive, (x,), NO_PARAMS)
+
+    return function
+
+
+def _binary(primitive: Primitive) -> Function:
+    """Make the function of two operands, as `_unary` does."""
+    scalar = primitive.scalar
+    assert scalar is not None
+    new, recording = object.__new__, _recording.get
+
+    def function(x: Any, y: Any) -> Any:
+        if type(x) is Value:
+            if type(y) is float or type(y) is int:
+                y = constant_node(as_float(y))
+            if type(y) is Value and not (x.is_constant and y.is_constant) and recording():
+                try:
+                    data = scalar(x._data, y._data)
+                except (ArithmeticError, ValueError):
+                    data = primitive.on_floats(x._data, y._data)
+                node = new(Value)
+                node._data = data
+                node._first = x
+                node._second = y
+                node.primitive = primitive
+                node.params = NO_PARAMS
+                node.grad = None
+                node.label = ""
+                node.epoch = clock.now
+                node.is_constant = False
+                return node
+        return apply(primitive, (x, y), NO_PARAMS)
+
+    return function
