@@ -13,6 +13,7 @@ from .errors import (
     DataError,
     GradientError,
     NonFiniteError,
+    OutOfRangeError,
     PrimitiveError,
     RenderError,
     ShapeError,
@@ -53,7 +54,7 @@ from .ops.elementary import (
     tanh,
 )
 from .ops.indexing import sort
-from .ops.linalg import diagonal, dot, einsum, matmul, outer, trace
+from .ops.linalg import diagonal, dot, einsum, linear, matmul, outer, trace
 from .ops.reduction import (
     cumsum,
     log_softmax,
@@ -178,6 +179,7 @@ __all__ = [
     "diagonal",
     "dot",
     "einsum",
+    "linear",
     "matmul",
     "outer",
     "trace",
@@ -187,6 +189,7 @@ __all__ = [
     "DataError",
     "GradientError",
     "NonFiniteError",
+    "OutOfRangeError",
     "PrimitiveError",
     "RenderError",
     "ShapeError",

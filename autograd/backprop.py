@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from .errors import GradientError, ShapeError, StaleGraphError
+from .errors import DataError, GradientError, ShapeError, StaleGraphError
 from .graph import NO_PARAMS, Node, topological_order
 from .ops.comparison import where
 from .ops.shape import as_value, astype, broadcast_to
-from .primitive import Masked, as_weak_data, constant_node, new_node
+from .primitive import Masked, as_weak_data, constant_node, current_data, describe, new_node
 
 __all__ = ["backward", "gradients"]
 
@@ -55,16 +55,14 @@ def backward(output: Node, cotangent: Any = None) -> None:
     leaves = []
     with np.errstate(all="ignore"):
         for node, g in cotangents(output, _seed(output, cotangent)):
-            if type(g) is Masked:
-                g = g.value
+            if type(g) is not float:
+                g = _as_data(g.value if type(g) is Masked else g, node)
             if node._first is None:
                 leaves.append((node, g))
             else:
                 node.grad = g
     for leaf, g in leaves:
-        if type(g) is not float:
-            g = np.array(g)  # the leaf's own: cotangents are shared between nodes
-        leaf.grad = g if leaf.grad is None else leaf.grad + g
+        leaf.grad = g if leaf.grad is None else _as_data(leaf.grad + g, leaf)
 
 
 def gradients(
@@ -107,7 +105,7 @@ def gradients(
     >>> gradients(slope, x)
     12.0
     """
-    nodes = [wrt] if isinstance(wrt, Node) else list(wrt)
+    nodes = list(wrt) if isinstance(wrt, (list, tuple)) else [wrt]
     for node in nodes:
         _require_variable(node)
     found: dict[Node, Any] = dict.fromkeys(nodes)
@@ -118,27 +116,31 @@ def gradients(
         for node, g in cotangents(output, seed, differentiable):
             if node in found:
                 found[node] = g.value if type(g) is Masked else g
-    finish = _as_node if differentiable else _as_data
+    finish = _own_node if differentiable else _own_data
     results = [finish(found[node], node) for node in nodes]
     return results[0] if isinstance(wrt, Node) else results
 
 
 def _as_data(g: Any, node: Node) -> Any:
-    if type(node._data) is float:
-        return 0.0 if g is None else float(g)
-    return np.zeros_like(node._data) if g is None else np.array(g)
+    """A cotangent as a float for a Value and an array for a Tensor: NumPy's scalars are neither."""
+    return float(g) if type(node._data) is float else np.asarray(g)
 
 
-def _as_node(g: Node | None, node: Node) -> Node:
-    """The gradient as a node that can itself be differentiated, even where it is a constant."""
+def _own_data(g: Any, node: Node) -> Any:
+    """A gradient that nothing else refers to; 0 where no cotangent came."""
+    return _as_data(np.zeros(node.shape, node.dtype) if g is None else np.array(g), node)  # type: ignore[attr-defined]
+
+
+def _own_node(g: Node | None, node: Node) -> Node:
+    """A gradient that can itself be differentiated, even where it is a constant."""
     if g is None or g.is_constant:
-        return new_node(_as_data(None if g is None else g._data, node))
+        return new_node(_own_data(None if g is None else g._data, node))
     return g
 
 
 def _require_variable(node: Any) -> None:
     if not isinstance(node, Node):
-        raise GradientError(f"expected nodes to differentiate with respect to, got {node!r}")
+        raise DataError(f"derivatives are taken of and with respect to nodes, got {describe(node)}")
     if node.is_constant:
         raise GradientError(_why_constant(node))
 
@@ -158,7 +160,7 @@ def _seed(output: Node, cotangent: Any) -> Any:
     _require_variable(output)
     data = output._data
     if type(data) is float:
-        g = 1.0 if cotangent is None else as_weak_data(_plain(cotangent))
+        g = 1.0 if cotangent is None else as_weak_data(_plain(cotangent), "a cotangent")
         if np.ndim(g):
             raise ShapeError(f"the cotangent of a Value is one number, got shape {np.shape(g)}")
         return float(g)
@@ -170,7 +172,7 @@ def _seed(output: Node, cotangent: Any) -> Any:
                 f"backward(np.ones({data.shape}))"
             )
         return np.ones_like(data)
-    g = np.array(as_weak_data(_plain(cotangent)), dtype=data.dtype)
+    g = np.array(as_weak_data(_plain(cotangent), "a cotangent"), dtype=data.dtype)
     if g.shape != data.shape:
         raise ShapeError(
             f"a cotangent has the shape of its output: expected {data.shape}, got {g.shape}"
@@ -192,6 +194,9 @@ def cotangents(output: Node, seed: Any, differentiable: bool = False) -> Iterato
     Consumers come before their inputs.
     """
     order = topological_order(output)
+    if differentiable:
+        for node in order:  # operations on leaves would take in what was written to their arrays
+            current_data(node)
     table: dict[Node, Any] = {output: seed}
     take, get = table.pop, table.get
     while order:
@@ -203,10 +208,15 @@ def cotangents(output: Node, seed: Any, differentiable: bool = False) -> Iterato
         first: Any = node._first
         if first is None:
             continue
+        primitive: Any = node.primitive
         # One number made from one or two: written out, since this is the loop that takes the time.
-        if type(g) is float and node.params is NO_PARAMS and type(first) is not tuple:
+        if (
+            type(g) is float
+            and node.params is NO_PARAMS
+            and type(first) is not tuple
+            and primitive.scalar is not None
+        ):
             second = node._second
-            primitive: Any = node.primitive
             try:
                 if second is None:
                     if first.epoch > node.epoch:
@@ -229,9 +239,7 @@ def cotangents(output: Node, seed: Any, differentiable: bool = False) -> Iterato
                 continue
             except ArithmeticError:
                 pass
-        for x, contribution in _pull(node, g, differentiable):
-            old = get(x)
-            table[x] = contribution if old is None else _add(old, contribution)
+        _pull(node, g, table, differentiable)
 
 
 def _stale(node: Node) -> StaleGraphError:
@@ -244,12 +252,13 @@ def _stale(node: Node) -> StaleGraphError:
     )
 
 
-def _pull(node: Node, g: Any, differentiable: bool) -> Iterator[tuple[Node, Any]]:
-    """Yield what the cotangent `g` of a node contributes to each of its inputs."""
+def _pull(node: Node, g: Any, table: dict[Node, Any], differentiable: bool) -> None:
+    """Add what the cotangent `g` of a node contributes to those of its inputs."""
     inputs, primitive, params = node.inputs, node.primitive, node.params
     assert primitive is not None
-    if any(x.epoch > node.epoch for x in inputs):
-        raise _stale(node)
+    for x in inputs:
+        if x.epoch > node.epoch:
+            raise _stale(node)
     out: Any = node if differentiable else node._data
     operands: Any = inputs if differentiable else [x._data for x in inputs]
     mask = None
@@ -259,24 +268,26 @@ def _pull(node: Node, g: Any, differentiable: bool) -> Iterator[tuple[Node, Any]
     for x, rule in zip(inputs, primitive.pullbacks, strict=False):
         if x.is_constant or rule is None:
             continue
-        contribution = _applied(rule, g, out, operands, params)
+        try:
+            c = rule(g, out, *operands, **params)
+        except ArithmeticError:
+            c = _with_ieee_floats(rule, g, out, operands, params)
         if mask is not None:
-            contribution = _masked(contribution, mask, rule, node)
-        if type(contribution) is Masked:
-            contribution = _fit_masked(contribution, x, fit)
-        elif contribution is not None:
-            contribution = fit(contribution, x)
-        if contribution is not None:
-            yield x, contribution
+            c = _masked(c, mask, rule, node)
+        if c is None:
+            continue
+        c = _fit_masked(c, x, fit) if type(c) is Masked else fit(c, x)
+        if type(c) is np.ndarray and x._first is None and (c is g or c.base is not None):
+            c = c.copy()  # the leaf's own: cotangents are shared between nodes
+        if c is not None:
+            old = table.get(x)
+            table[x] = c if old is None else _add(old, c)
 
 
-def _applied(rule: Any, g: Any, out: Any, operands: Any, params: dict[str, Any]) -> Any:
-    try:
-        return rule(g, out, *operands, **params)
-    except ArithmeticError:
-        # Python's floats raise where IEEE arithmetic has an answer; NumPy's give it.
-        g, out, *operands = (np.float64(x) if type(x) is float else x for x in (g, out, *operands))
-        return rule(g, out, *operands, **params)
+def _with_ieee_floats(rule: Any, g: Any, out: Any, operands: Any, params: dict[str, Any]) -> Any:
+    """Apply a rule where Python's floats raise: NumPy's give inf or nan, as IEEE 754 has it."""
+    g, out, *operands = (np.float64(x) if type(x) is float else x for x in (g, out, *operands))
+    return rule(g, out, *operands, **params)
 
 
 # --------------------------------------------------------------------------- un-broadcasting
@@ -316,15 +327,29 @@ def _unbroadcast(c: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _masked(c: Any, mask: np.ndarray, rule: Any, node: Node) -> Any:
-    """Carry the mask of a cotangent over to what a pullback made of it."""
+    """Carry the mask of a node's cotangent over to a contribution that its pullback made of it."""
+    if c is None:
+        return None
     primitive: Any = node.primitive
     value, own = (c.value, c.mask) if type(c) is Masked else (c, True)
     if primitive.elementwise:
-        return None if c is None else Masked(where(mask, value, 0.0), mask & own)
-    if primitive.structural:
-        moved = rule(mask.astype(float), node._data, *[x._data for x in node.inputs], **node.params)
-        return Masked(value, (moved.value if type(moved) is Masked else moved) != 0)
-    return c
+        exists = mask
+    elif primitive.structural:
+        exists = _reached(rule, mask, node, node._data, [x._data for x in node.inputs])
+    else:
+        # Which elements a dense primitive reaches is seen on numbers that nothing cancels on.
+        draw = np.random.default_rng(0).uniform
+        operands = [draw(0.5, 1.5, x.shape) for x in node.inputs]
+        out = primitive.array(*operands, **node.params)
+        number = value._data if isinstance(value, Node) else value
+        exists = _reached(rule, mask, node, out, operands) | (np.isfinite(number) & (number != 0))
+    return Masked(where(exists, value, 0.0), exists & own)
+
+
+def _reached(rule: Any, mask: np.ndarray, node: Node, out: Any, operands: list[Any]) -> np.ndarray:
+    """The elements of an input that get something from the elements of the output in `mask`."""
+    moved = rule(mask.astype(float), out, *operands, **node.params)
+    return np.asarray((moved.value if type(moved) is Masked else moved) != 0)
 
 
 def _fit_masked(c: Masked, x: Node, fit: Any) -> Any:

@@ -137,7 +137,7 @@ def _contracted(f: Callable[..., Any], directions: np.random.Generator) -> Calla
 
     def function(*leaves: Node) -> Node:
         outputs = f(*leaves)
-        nodes = [outputs] if isinstance(outputs, Node) else list(outputs)
+        nodes = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
         if not all(isinstance(node, Node) for node in nodes):
             raise DataError(f"check_grads: the function must return nodes, got {outputs!r}")
         while len(weights) < len(nodes):

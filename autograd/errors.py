@@ -4,7 +4,8 @@
 
     AutogradError
     ├── DataError          (TypeError)           data of a kind that a node cannot hold
-    ├── ShapeError         (ValueError)          shapes, axes or indices that do not fit
+    ├── ShapeError         (ValueError)          shapes or axes that do not fit
+    ├── OutOfRangeError    (IndexError)          an index beyond the end
     ├── GradientError      (RuntimeError)        a gradient that does not exist
     │   └── StaleGraphError                      data changed after the graph was recorded
     ├── NonFiniteError     (FloatingPointError)  a nan or an infinity where training met it
@@ -22,6 +23,7 @@ __all__ = [
     "DataError",
     "GradientError",
     "NonFiniteError",
+    "OutOfRangeError",
     "PrimitiveError",
     "RenderError",
     "ShapeError",
@@ -48,13 +50,24 @@ class DataError(AutogradError, TypeError):
 
 
 class ShapeError(AutogradError, ValueError):
-    """Shapes, axes or indices that do not fit the operation.
+    """Shapes or axes that do not fit the operation.
 
     >>> from autograd import Tensor
     >>> Tensor([1.0, 2.0]) + Tensor([1.0, 2.0, 3.0])
     Traceback (most recent call last):
-    autograd.errors.ShapeError: add cannot combine shapes (2,) and (3,): \
-operands could not be broadcast together with shapes (2,) (3,)
+    autograd.errors.ShapeError: add cannot combine shapes (2,) and (3,): counted from the last, \
+axes must be of equal length, or one of them of length 1
+    """
+
+
+class OutOfRangeError(AutogradError, IndexError):
+    """An index beyond the end of an axis, or more indices than axes.
+
+    >>> from autograd import Tensor
+    >>> Tensor([1.0, 2.0])[5]
+    Traceback (most recent call last):
+    autograd.errors.OutOfRangeError: getitem does not fit shape (2,) with index=5: \
+index 5 is out of bounds for axis 0 with size 2
     """
 
 

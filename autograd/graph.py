@@ -8,7 +8,7 @@ by reference counting when its output is dropped.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -117,11 +117,14 @@ class Node:
             return first
         return (first,) if second is None else (first, second)  # type: ignore[return-value]
 
-    def _set_inputs(self, inputs: tuple[Node, ...]) -> None:
+    def _set_inputs(self, inputs: Sequence[Node]) -> None:
         if len(inputs) > 2:
-            self._first, self._second = inputs, None
+            self._first = tuple(inputs)
+        elif inputs:
+            self._first = inputs[0]
         else:
-            self._first, self._second = (*inputs, None, None)[:2]
+            self._first = None
+        self._second = inputs[1] if len(inputs) == 2 else None
 
     @property
     def shape(self) -> tuple[int, ...]:

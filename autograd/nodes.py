@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterator, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -224,11 +225,10 @@ class Value(_Operators):
 
 
 def _one_number(data: Any) -> float:
-    try:
-        if not isinstance(data, Node) and np.ndim(as_data(data)) == 0:
-            return as_float(data)
-    except DataError:
-        pass
+    if type(data) is float:
+        return data
+    if isinstance(data, (Real, np.ndarray)) and np.ndim(as_data(data, "a Value")) == 0:
+        return as_float(data)
     raise DataError(f"a Value holds one real number, got {describe(data)}{_advice(data)}")
 
 
@@ -441,8 +441,14 @@ def _as_array(data: Any, dtype: Any) -> np.ndarray:
             f"a Tensor is made from numbers, got {data!r}: it is a node already; a copy without "
             "its graph is Tensor(x.data), a constant x.detach(), and stack([...]) joins nodes"
         )
-    array = np.array(as_data(data))
-    return array if dtype is None else array.astype(_checked_dtype(dtype))
+    array = np.array(as_data(data, "a Tensor"))
+    if dtype is None:
+        return array
+    try:
+        with np.errstate(invalid="raise", over="ignore"):
+            return array.astype(_checked_dtype(dtype))
+    except FloatingPointError:
+        raise DataError(f"nan and inf do not fit in dtype {dtype}") from None
 
 
 primitive.Value, primitive.Tensor = Value, Tensor

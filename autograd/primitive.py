@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import DataError, PrimitiveError, ShapeError
+from .errors import AutogradError, DataError, OutOfRangeError, PrimitiveError, ShapeError
 from .graph import NO_PARAMS, Node, clock
 
 __all__ = ["Primitive", "is_recording", "no_grad"]
@@ -103,7 +103,7 @@ class Primitive:
     elementwise : bool
         Each output element depends on the corresponding elements of the operands only.
     structural : bool
-        The pullback moves and adds cotangents without looking at the operands' numbers.
+        The pullback only moves cotangents, adds them up and scales them by constants.
 
     Examples
     --------
@@ -154,33 +154,10 @@ class Primitive:
             with np.errstate(all="ignore"):
                 return float(self.array(*map(np.float64, operands), **params))
 
-    def on_arrays(self, *operands: Any, **params: Any) -> Any:
-        """Evaluate on arrays and floats mixed; IEEE results without NumPy's warnings."""
-        try:
-            result = _quietly(self.array, operands, params)
-        except ValueError as error:
-            raise ShapeError(self._misfit(operands, params, error)) from None
-        return result if type(result) in (np.ndarray, float) else np.asarray(result)
-
-    def _misfit(self, operands: Sequence[Any], params: dict[str, Any], error: Exception) -> str:
-        shapes = [str(np.shape(x)) for x in operands]
-        given = ", ".join(f"{name}={value!r}" for name, value in params.items())
-        if len(shapes) > 1:
-            what = f"cannot combine shapes {', '.join(shapes[:-1])} and {shapes[-1]}"
-        else:
-            what = f"does not fit shape {shapes[0]}"
-        reason = " ".join(str(error).split())
-        return f"{self.name} {what}" + (f" with {given}" if given else "") + f": {reason}"
-
 
 def primitive_named(name: str) -> Primitive:
     """Look a primitive up; what a pickled one becomes."""
     return REGISTRY[name]
-
-
-@np.errstate(all="ignore")
-def _quietly(array: Function, operands: Sequence[Any], params: dict[str, Any]) -> Any:
-    return array(*operands, **params)
 
 
 class Masked:
@@ -240,28 +217,72 @@ def apply(primitive: Primitive, operands: Sequence[Any], params: dict[str, Any])
     Returns a float or array when no operand is a node, otherwise a node: a `Value` when all the
     data are floats and the primitive has a scalar forward, else a `Tensor`.
     """
+    data: list[Any] = []
     has_nodes = live = False
     for x in operands:
         if isinstance(x, Node):
             has_nodes = True
-            if not x.is_constant:
-                live = True
+            live = live or not x.is_constant
+            data.append(x._data if x._shown is None else x._adopt())
+        else:
+            data.append(as_data(x, primitive.name))
     if not has_nodes:
-        return _evaluate_plain(primitive, [as_data(x) for x in operands], params)
-    live = live and _recording.get()
-    if live:
-        operands = inputs = tuple([x if isinstance(x, Node) else constant(x) for x in operands])
-    data = [current_data(x) if isinstance(x, Node) else as_weak_data(x) for x in operands]
-    if primitive.scalar is not None and all(type(x) is not np.ndarray for x in data):
-        result: Any = primitive.on_floats(*[float(x) for x in data], **params)
+        return _evaluate_plain(primitive, data, params)
+    if live and _recording.get():
+        inputs = []
+        for i, x in enumerate(operands):
+            if not isinstance(x, Node):
+                x = constant(data[i])
+                data[i] = x._data
+            inputs.append(x)
+        return record(primitive, _evaluate(primitive, data, params), inputs, params)
+    data = [x.item() if isinstance(x, np.generic) else x for x in data]
+    return constant_node(_evaluate(primitive, data, params))
+
+
+def _evaluate(primitive: Primitive, data: list[Any], params: dict[str, Any]) -> Any:
+    if primitive.scalar is not None and np.ndarray not in map(type, data):
+        return primitive.on_floats(*map(as_float, data), **params)
+    try:
+        result = _quietly(primitive.array, data, params)
+    except tuple(_OUR_ERRORS) as error:
+        ours = next(ours for theirs, ours in _OUR_ERRORS.items() if isinstance(error, theirs))
+        raise ours(_misfit(primitive, data, params, error)) from None
+    if type(result) is np.ndarray or (type(result) is float and primitive.scalar is None):
+        return result
+    return np.asarray(result)
+
+
+_OUR_ERRORS: dict[type[Exception], type[AutogradError]] = {
+    ValueError: ShapeError,
+    IndexError: OutOfRangeError,
+    TypeError: DataError,
+}
+
+
+@np.errstate(all="ignore")
+def _quietly(array: Function, operands: Sequence[Any], params: dict[str, Any]) -> Any:
+    return array(*operands, **params)
+
+
+def _misfit(
+    primitive: Primitive, data: Sequence[Any], params: dict[str, Any], error: Exception
+) -> str:
+    shapes = [str(np.shape(x)) for x in data]
+    given = ", ".join(f"{name}={value!r}" for name, value in params.items())
+    if len(shapes) > 1:
+        what = f"cannot combine shapes {', '.join(shapes[:-1])} and {shapes[-1]}"
     else:
-        result = primitive.on_arrays(*data, **params)
-    return record(primitive, result, inputs, params) if live else constant_node(result)
+        what = f"does not fit shape {shapes[0]}"
+    reason = " ".join(str(error).split())
+    if primitive.elementwise and isinstance(error, ValueError):
+        reason = "counted from the last, axes must be of equal length, or one of them of length 1"
+    return f"{primitive.name} {what}" + (f" with {given}" if given else "") + f": {reason}"
 
 
 def _evaluate_plain(primitive: Primitive, data: list[Any], params: dict[str, Any]) -> Any:
     if primitive.scalar is not None and all(type(x) in (float, int, bool) for x in data):
-        return primitive.on_floats(*map(float, data), **params)
+        return primitive.on_floats(*map(as_float, data), **params)
     return primitive.array(*data, **params)
 
 
@@ -270,9 +291,7 @@ def current_data(node: Node) -> Any:
     return node._data if node._shown is None else node._adopt()
 
 
-def record(
-    primitive: Primitive, data: Any, inputs: tuple[Node, ...], params: dict[str, Any]
-) -> Node:
+def record(primitive: Primitive, data: Any, inputs: Sequence[Node], params: dict[str, Any]) -> Node:
     """Make the node that stands for `primitive` applied to `inputs` with result `data`."""
     node = new_node(data)
     node._set_inputs(inputs)
@@ -312,13 +331,15 @@ def constant(x: Any) -> Node:
 # --------------------------------------------------------------------------- what is a number
 
 
-def as_data(x: Any) -> Any:
+def as_data(x: Any, who: str = "autograd") -> Any:
     """Check that `x` is real numbers and return it as a number or array that NumPy computes with.
 
     Raises
     ------
     DataError
-        For text, None, complex numbers, objects, and lists that hold nodes.
+        For text, None, complex numbers, objects, and lists that hold nodes; `who` took them.
+    ShapeError
+        For lists of different lengths in a list.
     """
     kind = type(x)
     if kind is float or kind is int or kind is bool:
@@ -328,21 +349,17 @@ def as_data(x: Any) -> Any:
             return x
     elif isinstance(x, Real):
         return float(x)
-    elif isinstance(x, (list, tuple)):
-        array = _array_of_numbers(x)
+    elif isinstance(x, (list, tuple, range)):
+        array = _array_of_numbers(x, who)
         if array is not None:
             return array
-    raise DataError(f"expected real numbers, got {describe(x)}")
+    raise DataError(f"{who} takes real numbers, got {describe(x)}")
 
 
-def as_weak_data(x: Any) -> Any:
+def as_weak_data(x: Any, who: str = "autograd") -> Any:
     """As `as_data`, but a NumPy scalar becomes a Python number, which does not widen float32."""
-    data = as_data(x)
-    if isinstance(data, np.generic):
-        data = data.item()
-    if type(data) is int and abs(data) >= 2**63:
-        data = as_float(data)
-    return data
+    data = as_data(x, who)
+    return data.item() if isinstance(data, np.generic) else data
 
 
 def as_float(x: Any) -> float:
@@ -350,20 +367,22 @@ def as_float(x: Any) -> float:
     try:
         return float(x)
     except OverflowError:
-        raise DataError(f"expected a number that a float can hold, got {describe(x)}") from None
+        raise DataError(f"{describe(x)} is too large for a float") from None
 
 
-def _array_of_numbers(x: Iterable[Any]) -> np.ndarray | None:
+def _array_of_numbers(x: Iterable[Any], who: str) -> np.ndarray | None:
     try:
         array = np.array(x)
-    except ValueError:  # ragged
-        return None
+    except ValueError:
+        raise ShapeError(f"{who} takes lists of one length in a list, got {describe(x)}") from None
     except TypeError:  # nodes inside refuse to become an array
         raise DataError(
             "a list that holds nodes is not an array of numbers: "
             "join nodes with stack([...]) or concatenate([...])"
         ) from None
-    return array if array.dtype.kind in "fiub" or array.size == 0 else None
+    if array.dtype == object and all(isinstance(item, Real) for item in array.flat):
+        return np.array([as_float(item) for item in array.flat]).reshape(array.shape)
+    return array if array.dtype.kind in "fiub" else None
 
 
 def describe(x: Any) -> str:

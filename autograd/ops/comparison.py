@@ -65,8 +65,11 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     >>> x.grad
     array([0. , 0.5])
     """
-    if type(x) is float and type(y) is float and (condition is True or condition is False):
-        return x if condition else y
+    if not isinstance(x, Node) and not isinstance(y, Node):  # plain data, as in every pullback
+        if type(condition) is bool:
+            return x if condition else y
+        if type(condition) is np.ndarray:
+            return np.where(condition, x, y)
     return _where(condition, x, y)
 
 

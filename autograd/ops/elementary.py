@@ -373,7 +373,7 @@ sigmoid: Function = elementwise(
     "sigmoid",
     _sigmoid,
     _sigmoid_array,
-    lambda g, out, x: g * (out * (1.0 - out)),
+    lambda g, out, x: g * (out * sigmoid(-x)),
     label="σ",
     domain=[REAL],
     doc="""
@@ -417,7 +417,7 @@ silu: Function = elementwise(
     "silu",
     lambda x: x * _sigmoid(x),
     lambda x: x * _sigmoid_array(x),
-    lambda g, out, x: g * (sigmoid(x) + out * (1.0 - sigmoid(x))),
+    lambda g, out, x: g * (sigmoid(x) * (1.0 + x * sigmoid(-x))),
     label="SiLU",
     domain=[REAL],
     doc="""

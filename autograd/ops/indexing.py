@@ -103,9 +103,21 @@ def scatter(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
     return _scatter(x, index=index, shape=shape)
 
 
+def _copy_for(x: Any, value: Any) -> np.ndarray:
+    """A copy to write `value` into: of the dtype of `x`, but never of integers cut from floats."""
+    kept = np.asarray(x).dtype
+    return np.array(x, dtype=kept if kept.kind == "f" else np.result_type(x, value))
+
+
 def _set_array(x: Any, value: Any, index: Any) -> np.ndarray:
-    out = np.array(x, dtype=np.result_type(x, value) if np.ndim(value) else None)
+    out = _copy_for(x, value)
     out[index] = value
+    return out
+
+
+def _add_array(x: Any, value: Any, index: Any) -> np.ndarray:
+    out = _copy_for(x, value)
+    np.add.at(out, index, value)
     return out
 
 
@@ -144,6 +156,24 @@ _set_at = Primitive(
 )
 
 
+_add_at = Primitive(
+    "add_at",
+    "add at",
+    None,
+    _add_array,
+    (
+        lambda g, out, x, value, index: g,
+        lambda g, out, x, value, index: getitem(g, index),
+    ),
+    domain=[REAL, REAL],
+    examples=[
+        example((4,), (2,), index=slice(1, 3)),
+        example((4,), (), index=np.array([0, 2, 2])),
+    ],
+    structural=True,
+)
+
+
 def _untouched(shape: tuple[int, ...], index: Any) -> np.ndarray:
     mask = np.ones(shape, dtype=bool)
     mask[index] = False
@@ -174,8 +204,7 @@ class At:
 
     def add(self, value: Any) -> Any:
         """Return a copy of the Tensor with `value` added to the elements; repeats add up."""
-        taken = getitem(self._x.detach(), self._index)
-        return self._x + scatter(value + np.zeros(taken.shape), self._index, self._x.shape)
+        return _add_at(self._x, value, index=self._index)
 
 
 # --------------------------------------------------------------------------- sorting
@@ -208,6 +237,7 @@ sort_like: Primitive = Primitive(
     (lambda g, out, x, key, axis: unsort_like(g, key, axis=axis), None),
     domain=[REAL, REAL],
     examples=[example((4,), (4,), axis=0), example((2, 3), (2, 3), axis=-1)],
+    structural=True,
 )
 
 unsort_like: Primitive = Primitive(
@@ -218,6 +248,7 @@ unsort_like: Primitive = Primitive(
     (lambda g, out, x, key, axis: sort_like(g, key, axis=axis), None),
     domain=[REAL, REAL],
     examples=[example((4,), (4,), axis=0), example((2, 3), (2, 3), axis=-1)],
+    structural=True,
 )
 
 _sort = Primitive(
@@ -228,6 +259,7 @@ _sort = Primitive(
     (lambda g, out, x, axis: unsort_like(g, x, axis=axis),),
     domain=[REAL],
     examples=[example((5,), axis=0), example((2, 4), axis=-1), example((3, 2), axis=0)],
+    structural=True,
 )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from ..primitive import REAL, Example, Function, Interval, Primitive, example, publish
 from .comparison import where
 from .elementary import exp
-from .shape import broadcast_to, concatenate, flip, moveaxis, reshape, shape_of, stack
+from .shape import axes_of, broadcast_to, concatenate, flip, moveaxis, reshape, shape_of, stack
 
 __all__ = [
     "cumsum",
@@ -67,10 +67,6 @@ def _expand(y: Any, x: Any, axis: Axis) -> Any:
     return broadcast_to(_kept_dims(y, x, axis), shape_of(x))
 
 
-def _axis(axis: Axis) -> Axis:
-    return axis if axis is None or isinstance(axis, int) else tuple(axis)
-
-
 def _reduction(
     name: str,
     label: str,
@@ -103,7 +99,7 @@ def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     >>> sum([[1.0, 2.0], [3.0, 4.0]], axis=0)
     array([4., 6.])
     """
-    return _sum(x, axis=_axis(axis), keepdims=keepdims)
+    return _sum(x, axis=axes_of(axis), keepdims=keepdims)
 
 
 publish(sum, _sum)
@@ -123,7 +119,7 @@ def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     >>> float(mean([1.0, 2.0, 6.0]))
     3.0
     """
-    return _mean(x, axis=_axis(axis), keepdims=keepdims)
+    return _mean(x, axis=axes_of(axis), keepdims=keepdims)
 
 
 publish(mean, _mean)
@@ -157,7 +153,7 @@ def var(x: Any, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any
     >>> float(var([1.0, 3.0]))
     1.0
     """
-    return _var(x, axis=_axis(axis), keepdims=keepdims, ddof=ddof)
+    return _var(x, axis=axes_of(axis), keepdims=keepdims, ddof=ddof)
 
 
 publish(var, _var)
@@ -169,7 +165,7 @@ def std(x: Any, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any
     >>> float(std([1.0, 3.0]))
     1.0
     """
-    return _std(x, axis=_axis(axis), keepdims=keepdims, ddof=ddof)
+    return _std(x, axis=axes_of(axis), keepdims=keepdims, ddof=ddof)
 
 
 publish(std, _std)
@@ -183,8 +179,8 @@ def _pull_extreme(g: Any, out: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     return where(extreme, _kept_dims(g, x, axis) / ties, 0.0)
 
 
-_max = _reduction("max", "max", np.max, _pull_extreme)
-_min = _reduction("min", "min", np.min, _pull_extreme)
+_max = _reduction("max", "max", np.max, _pull_extreme, structural=True)
+_min = _reduction("min", "min", np.min, _pull_extreme, structural=True)
 
 
 def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -193,7 +189,7 @@ def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     >>> float(max([1.0, 5.0, 2.0]))
     5.0
     """
-    return _max(x, axis=_axis(axis), keepdims=keepdims)
+    return _max(x, axis=axes_of(axis), keepdims=keepdims)
 
 
 publish(max, _max)
@@ -205,7 +201,7 @@ def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     >>> float(min([4.0, 1.0, 2.0]))
     1.0
     """
-    return _min(x, axis=_axis(axis), keepdims=keepdims)
+    return _min(x, axis=axes_of(axis), keepdims=keepdims)
 
 
 publish(min, _min)
@@ -257,7 +253,7 @@ def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     >>> float(prod([2.0, 3.0, 4.0]))
     24.0
     """
-    return _prod(x, axis=_axis(axis), keepdims=keepdims)
+    return _prod(x, axis=axes_of(axis), keepdims=keepdims)
 
 
 publish(prod, _prod)
@@ -288,7 +284,7 @@ def norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     >>> float(norm([3.0, 4.0]))
     5.0
     """
-    return _norm(x, axis=_axis(axis), keepdims=keepdims)
+    return _norm(x, axis=axes_of(axis), keepdims=keepdims)
 
 
 publish(norm, _norm)
@@ -315,7 +311,7 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     >>> float(logsumexp([1000.0, -1000.0]))
     1000.0
     """
-    return _logsumexp(x, axis=_axis(axis), keepdims=keepdims)
+    return _logsumexp(x, axis=axes_of(axis), keepdims=keepdims)
 
 
 publish(logsumexp, _logsumexp)
@@ -333,7 +329,7 @@ _softmax = _reduction(
     "softmax",
     "softmax",
     _softmax_array,
-    lambda g, out, x, axis: out * (g - sum(g * out, axis, keepdims=True)),
+    lambda g, out, x, axis: out * (g - (g * out).sum(axis=axis, keepdims=True)),
     examples=ALONG_EXAMPLES,
 )
 
@@ -344,7 +340,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
     >>> softmax([1000.0, 1000.0])
     array([0.5, 0.5])
     """
-    return _softmax(x, axis=axis)
+    return _softmax(x, axis=axes_of(axis))
 
 
 publish(softmax, _softmax)
@@ -360,7 +356,7 @@ _log_softmax = _reduction(
     "log_softmax",
     "log softmax",
     _log_softmax_array,
-    lambda g, out, x, axis: g - exp(out) * sum(g, axis, keepdims=True),
+    lambda g, out, x, axis: g - exp(out) * g.sum(axis=axis, keepdims=True),
     examples=ALONG_EXAMPLES,
 )
 
@@ -371,7 +367,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     >>> log_softmax([0.0, -1000.0])
     array([    0., -1000.])
     """
-    return _log_softmax(x, axis=axis)
+    return _log_softmax(x, axis=axes_of(axis))
 
 
 publish(log_softmax, _log_softmax)
@@ -394,7 +390,7 @@ def cumsum(x: Any, axis: int | None = None) -> Any:
     """
     if axis is None:
         x, axis = reshape(x, -1), 0
-    return _cumsum(x, axis=axis)
+    return _cumsum(x, axis=axes_of(axis))
 
 
 publish(cumsum, _cumsum)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..errors import DataError, ShapeError
 from ..graph import Node
-from ..primitive import REAL, EachOperand, Primitive, as_data, example, publish
+from ..primitive import REAL, EachOperand, Primitive, as_data, describe, example, publish
 from .indexing import getitem
 
 __all__ = [
@@ -36,6 +37,30 @@ def shape_of(x: Any) -> tuple[int, ...]:
     return x.shape if isinstance(x, Node) else np.shape(x)
 
 
+def axes_of(axis: Any) -> Any:
+    """Check an axis, or several, and return it as an int or a tuple of ints; None stays None."""
+    try:
+        if axis is None:
+            return None
+        if isinstance(axis, (list, tuple)):
+            return tuple([operator.index(a) for a in axis])
+        return operator.index(axis)
+    except TypeError:
+        raise DataError(
+            f"an axis is an integer, or a tuple of them, got {describe(axis)}"
+        ) from None
+
+
+def _lengths_of(shape: Any) -> tuple[int, ...]:
+    """Check a shape and return it as a tuple; a number stands for one axis."""
+    try:
+        if isinstance(shape, (list, tuple)):
+            return tuple([operator.index(n) for n in shape])
+        return (operator.index(shape),)
+    except TypeError:
+        raise DataError(f"a shape is a tuple of integers, got {describe(shape)}") from None
+
+
 # --------------------------------------------------------------------------- the primitives
 
 _reshape = Primitive(
@@ -43,7 +68,7 @@ _reshape = Primitive(
     "reshape",
     None,
     lambda x, shape: np.reshape(x, shape),
-    (lambda g, out, x, shape: reshape(g, shape_of(x)),),
+    (lambda g, out, x, shape: g.reshape(shape_of(x)),),
     domain=[REAL],
     examples=[example((2, 3), shape=(3, 2)), example((4,), shape=(2, -1)), example((), shape=(1,))],
     structural=True,
@@ -57,17 +82,17 @@ def reshape(x: Any, shape: int | Sequence[int]) -> Any:
     array([[1., 2.],
            [3., 4.]])
     """
-    return _reshape(x, shape=shape if isinstance(shape, int) else tuple(shape))
+    return _reshape(x, shape=_lengths_of(shape))
 
 
 publish(reshape, _reshape)
 
-_transpose: Primitive = Primitive(
+_transpose = Primitive(
     "transpose",
     "transpose",
     None,
     lambda x, axes: np.transpose(x, axes),
-    (lambda g, out, x, axes: _transpose(g, axes=None if axes is None else _inverse(axes)),),
+    (lambda g, out, x, axes: g.transpose(None if axes is None else _inverse(axes)),),
     domain=[REAL],
     examples=[example((2, 3), axes=None), example((2, 3, 4), axes=(2, 0, 1))],
     structural=True,
@@ -85,7 +110,7 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
     array([[1.],
            [2.]])
     """
-    return _transpose(x, axes=None if axes is None else tuple(axes))
+    return _transpose(x, axes=axes_of(axes))
 
 
 publish(transpose, _transpose)
@@ -117,7 +142,7 @@ def broadcast_to(x: Any, shape: int | Sequence[int]) -> Any:
     >>> broadcast_to(1.0, (3,))
     array([1., 1., 1.])
     """
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    shape = _lengths_of(shape)
     return _broadcast(x, shape) if type(x) is np.ndarray else _broadcast_to(x, shape=shape)
 
 
@@ -255,10 +280,15 @@ as_value = Primitive(
 # --------------------------------------------------------------------------- made of them
 
 
-def _axis(axis: int, ndim: int, what: str) -> int:
-    if not -ndim <= axis < ndim:
+def _axis(axis: Any, ndim: int, what: str) -> int:
+    number: int = axes_of(axis)
+    if not -ndim <= number < ndim:
         raise ShapeError(f"{what}: axis {axis} does not exist in {ndim} dimensions")
-    return axis % ndim
+    return number % ndim
+
+
+def _listed(axis: Any) -> list[Any]:
+    return list(axis) if isinstance(axis, (list, tuple, range)) else [axis]
 
 
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
@@ -282,8 +312,7 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
     """
     ndim = len(shape_of(x))
     sources, targets = (
-        [_axis(a, ndim, "moveaxis") for a in ([axes] if isinstance(axes, int) else axes)]
-        for axes in (source, destination)
+        [_axis(a, ndim, "moveaxis") for a in _listed(axes)] for axes in (source, destination)
     )
     if len(sources) != len(targets) or len({*sources}) != len(sources) != len({*targets}):
         raise ShapeError(f"moveaxis: source {source} and destination {destination} do not pair up")
@@ -300,7 +329,7 @@ def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
     array([[1.],
            [2.]])
     """
-    axes = [axis] if isinstance(axis, int) else list(axis)
+    axes = _listed(axis)
     ndim = len(shape_of(x)) + len(axes)
     new = {_axis(a, ndim, "expand_dims") for a in axes}
     if len(new) != len(axes):
@@ -318,7 +347,7 @@ def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Any:
     shape = shape_of(x)
     if axis is None:
         return reshape(x, [n for n in shape if n != 1])
-    axes = {_axis(a, len(shape), "squeeze") for a in ([axis] if isinstance(axis, int) else axis)}
+    axes = {_axis(a, len(shape), "squeeze") for a in _listed(axis)}
     if any(shape[a] != 1 for a in axes):
         raise ShapeError(f"squeeze: axis {axis} of shape {shape} does not have length 1")
     return reshape(x, [n for i, n in enumerate(shape) if i not in axes])
@@ -331,8 +360,7 @@ def flip(x: Any, axis: int | Sequence[int] | None = None) -> Any:
     array([3., 2., 1.])
     """
     ndim = len(shape_of(x))
-    named = range(ndim) if axis is None else [axis] if isinstance(axis, int) else axis
-    axes = {_axis(a, ndim, "flip") for a in named}
+    axes = {_axis(a, ndim, "flip") for a in (range(ndim) if axis is None else _listed(axis))}
     return getitem(x, tuple(slice(None, None, -1 if i in axes else 1) for i in range(ndim)))
 
 

@@ -1,0 +1,128 @@
+"""Pictures of the recorded graph: `draw` gives one that shows itself and saves itself.
+
+`dot.py` turns nodes into DOT text and `image.py` turns DOT text into SVG, PNG and PDF. Neither
+knows a primitive by name.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import DataError, RenderError
+from ..graph import Node, topological_order
+from .dot import LARGE, to_dot
+from .image import FORMATS, render
+
+if TYPE_CHECKING:
+    import graphviz
+
+__all__ = ["Drawing", "draw"]
+
+SUFFIXES: Final = (*(f".{name}" for name in FORMATS), ".dot")
+
+
+def draw(output: Node, *, direction: str = "LR", max_nodes: int = LARGE) -> Drawing:
+    """Draw the graph that `output` was computed from.
+
+    One box a node: its label and operation, its data, and its gradient. A dash for the gradient
+    says that no backward has reached the node, which differs from 0. A Tensor shows its shape and
+    dtype, and its numbers or, when there are many, the least, the mean and the greatest. A
+    constant, to which no gradient flows, is dashed and grey; the output has a thick border. An
+    arrow leads from each input, the first input uppermost; `a * a` has two arrows.
+
+    Parameters
+    ----------
+    output : Value or Tensor
+    direction : {"LR", "RL", "TB", "BT"}
+        Where the arrows point: left to right, ..., top to bottom, ...
+    max_nodes : int
+        A larger graph is refused: a picture of it takes long and says little.
+
+    Returns
+    -------
+    Drawing
+        Shows itself in a notebook; `.save("graph.svg")` writes it.
+
+    Raises
+    ------
+    RenderError
+        If the graph has more than `max_nodes` nodes or the direction is unknown.
+    DataError
+        If `output` is neither a Value nor a Tensor.
+
+    Examples
+    --------
+    >>> from autograd import Value, draw
+    >>> a, b = Value(2.0, label="a"), Value(-3.0, label="b")
+    >>> draw(a * b + a)
+    <Drawing of 4 nodes and 4 arrows>
+    """
+    if not isinstance(output, Node):
+        raise DataError(f"draw takes a Value or a Tensor, got {type(output).__name__}")
+    order = topological_order(output)
+    if len(order) > max_nodes:
+        raise RenderError(
+            f"the graph has {len(order):,} nodes, more than max_nodes={max_nodes:,}: draw a part "
+            f"of it (an intermediate node, fewer samples), or pass max_nodes={len(order)} and wait"
+        )
+    arrows = sum(len(node.inputs) for node in order)
+    return Drawing(to_dot(order, direction), f"{len(order)} nodes and {arrows} arrows")
+
+
+class Drawing:
+    """A picture of a graph as it was when drawn.
+
+    Attributes
+    ----------
+    dot : graphviz.Digraph
+        The picture in DOT; change it before the first use of `svg` to change the picture.
+
+    Examples
+    --------
+    >>> from autograd import Value, draw
+    >>> picture = draw(Value(2.0, label="a").tanh())
+    >>> picture.svg.startswith("<svg")
+    True
+    """
+
+    def __init__(self, dot: graphviz.Digraph, contents: str) -> None:
+        self.dot = dot
+        self._contents = contents
+
+    def __repr__(self) -> str:
+        return f"<Drawing of {self._contents}>"
+
+    @cached_property
+    def svg(self) -> str:
+        """The picture as one `<svg>` element, which may stand in a file or in a page."""
+        text = render(self.dot.source, "svg").decode()
+        return text[text.index("<svg") :]  # without the declaration, which no HTML page may hold
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the picture; the suffix decides how: .svg, .png, .pdf, or .dot for its source.
+
+        `RenderError` if the suffix is another one, or the file cannot be written.
+        """
+        suffix = Path(path).suffix.lower()
+        if suffix not in SUFFIXES:
+            raise RenderError(f"save takes a path ending in {', '.join(SUFFIXES)}, got {path!s}")
+        content = self._encode(suffix.removeprefix("."))
+        try:
+            Path(path).write_bytes(content)
+        except OSError as error:
+            raise RenderError(f"cannot write {path!s}: {error.strerror}") from None
+
+    def _encode(self, format: str) -> bytes:
+        if format == "svg":
+            return self.svg.encode()
+        source: str = self.dot.source
+        return source.encode() if format == "dot" else render(source, format)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        try:
+            return {"image/svg+xml": self.svg, "text/plain": repr(self)}
+        except RenderError as error:  # a notebook shows one line in place of the picture
+            return {"text/plain": f"{self!r}: {error}"}
