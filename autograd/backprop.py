@@ -59,8 +59,10 @@ def backward(output: Node, cotangent: Any = None) -> None:
                 g = _as_data(g.value if type(g) is Masked else g, node)
             if node._first is None:
                 leaves.append((node, g))
-            else:
-                node.grad = g
+                continue
+            if type(g) is not float:
+                g.flags.writeable = False  # other nodes may hold the same array
+            node.grad = g
     for leaf, g in leaves:
         leaf.grad = g if leaf.grad is None else _as_data(leaf.grad + g, leaf)
 
@@ -80,8 +82,9 @@ def gradients(
         A scalar, or any shape when a cotangent is given.
     wrt : Node or sequence of Nodes
         Leaves or nodes in between. One that `output` does not depend on has gradient 0.
-    cotangent : number or array, optional
-        What flows back into `output`, of its shape; 1 by default.
+    cotangent : number, array or Node, optional
+        What flows back into `output`, of its shape; 1 by default. With `differentiable` a node
+        stays one, so that the gradients can be differentiated with respect to it.
     differentiable : bool
         Return nodes, which can be differentiated again, instead of numbers and arrays.
 
@@ -111,7 +114,7 @@ def gradients(
     found: dict[Node, Any] = dict.fromkeys(nodes)
     seed = _seed(output, cotangent)
     if differentiable:
-        seed = constant_node(seed)
+        seed = cotangent if isinstance(cotangent, Node) else constant_node(seed)
     with np.errstate(all="ignore"):
         for node, g in cotangents(output, seed, differentiable):
             if node in found:

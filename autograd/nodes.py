@@ -123,6 +123,9 @@ class _Operators(Node):
     def __int__(self) -> int:
         return int(self.item())
 
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(self.item(), digits)
+
     def __bool__(self) -> bool:
         return bool(self.item())
 
@@ -351,6 +354,9 @@ class Tensor(_Operators):
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
 
+    def __contains__(self, number: Any) -> bool:
+        return bool(np.any(current_data(self) == _plain(number)))
+
     def __getitem__(self, index: Any) -> Any:
         return indexing.getitem(self, index)
 
@@ -395,8 +401,11 @@ class Tensor(_Operators):
     repeat = shapes.repeat
 
     def astype(self, dtype: Any) -> Any:
-        """Convert to another floating dtype; the gradient is converted back."""
-        return shapes.astype(self, dtype=_checked_dtype(dtype).name)
+        """Convert to another dtype; the gradient is converted back. Integers are a constant."""
+        checked = _checked_dtype(dtype)
+        if checked.kind != "f":
+            return constant_node(_converted(current_data(self), checked))
+        return shapes.astype(self, dtype=checked.name)
 
     # ----------------------------------------------------------------- reductions and products
 
@@ -416,6 +425,10 @@ class Tensor(_Operators):
     trace = linalg.trace
     diagonal = linalg.diagonal
     sort = indexing.sort
+
+
+def _plain(x: Any) -> Any:
+    return current_data(x) if isinstance(x, Node) else as_data(x, "in")
 
 
 def _unpacked(items: tuple[Any, ...]) -> Sequence[Any]:
@@ -442,11 +455,13 @@ def _as_array(data: Any, dtype: Any) -> np.ndarray:
             "its graph is Tensor(x.data), a constant x.detach(), and stack([...]) joins nodes"
         )
     array = np.array(as_data(data, "a Tensor"))
-    if dtype is None:
-        return array
+    return array if dtype is None else _converted(array, _checked_dtype(dtype))
+
+
+def _converted(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     try:
         with np.errstate(invalid="raise", over="ignore"):
-            return array.astype(_checked_dtype(dtype))
+            return array.astype(dtype)
     except FloatingPointError:
         raise DataError(f"nan and inf do not fit in dtype {dtype}") from None
 

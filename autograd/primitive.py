@@ -257,6 +257,7 @@ _OUR_ERRORS: dict[type[Exception], type[AutogradError]] = {
     ValueError: ShapeError,
     IndexError: OutOfRangeError,
     TypeError: DataError,
+    OverflowError: DataError,
 }
 
 
@@ -275,7 +276,7 @@ def _misfit(
     else:
         what = f"does not fit shape {shapes[0]}"
     reason = " ".join(str(error).split())
-    if primitive.elementwise and isinstance(error, ValueError):
+    if primitive.elementwise and "broadcast" in reason:
         reason = "counted from the last, axes must be of equal length, or one of them of length 1"
     return f"{primitive.name} {what}" + (f" with {given}" if given else "") + f": {reason}"
 
@@ -342,13 +343,17 @@ def as_data(x: Any, who: str = "autograd") -> Any:
         For lists of different lengths in a list.
     """
     kind = type(x)
-    if kind is float or kind is int or kind is bool:
+    if kind is float or kind is bool:
         return x
+    if kind is int:
+        return x if abs(x) < 2**63 else as_float(x)
+    if isinstance(x, np.ma.MaskedArray):
+        raise DataError(f"{who} takes no masked array: pass .filled(number), or select with where")
     if isinstance(x, (np.ndarray, np.generic)):
         if x.dtype.kind in "fiub":
-            return x
+            return np.asarray(x) if isinstance(x, np.ndarray) else x
     elif isinstance(x, Real):
-        return float(x)
+        return as_float(x)
     elif isinstance(x, (list, tuple, range)):
         array = _array_of_numbers(x, who)
         if array is not None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import Node
-from ..primitive import REAL, Interval, Masked, Primitive, as_data, elementwise, example, publish
+from ..primitive import REAL, Interval, Masked, Primitive, elementwise, example, publish
 
 __all__ = ["clip", "maximum", "minimum", "where"]
 
@@ -75,9 +75,18 @@ def where(condition: Any, x: Any, y: Any) -> Any:
 
 publish(where, _where)
 
+
+def _larger(x: float, y: float) -> float:
+    return x if x >= y or x != x else y  # nan if either is
+
+
+def _smaller(x: float, y: float) -> float:
+    return x if x <= y or x != x else y
+
+
 maximum = elementwise(
     "maximum",
-    lambda x, y: x if x >= y or x != x else y,
+    _larger,
     np.maximum,
     lambda g, out, x, y: where(x < y, 0.0, where(x == y, 0.5 * g, g)),
     lambda g, out, x, y: where(y < x, 0.0, where(x == y, 0.5 * g, g)),
@@ -93,7 +102,7 @@ maximum = elementwise(
 
 minimum = elementwise(
     "minimum",
-    lambda x, y: x if x <= y or x != x else y,
+    _smaller,
     np.minimum,
     lambda g, out, x, y: where(x > y, 0.0, where(x == y, 0.5 * g, g)),
     lambda g, out, x, y: where(y > x, 0.0, where(x == y, 0.5 * g, g)),
@@ -109,7 +118,7 @@ minimum = elementwise(
 
 
 def _clip_scalar(x: float, low: float, high: float) -> float:
-    return low if x < low else high if x > high else x
+    return _smaller(_larger(x, low), high)
 
 
 _clip = Primitive(
@@ -133,25 +142,19 @@ def clip(x: Any, low: Any = None, high: Any = None) -> Any:
     Parameters
     ----------
     x : Value, Tensor, array or number
-    low, high : None, number, array or node
+    low, high : None, number, array, Value or Tensor
 
     Examples
     --------
     >>> clip(5.0, -1.0, 2.0)
     2.0
     """
-    if isinstance(low, Node) or isinstance(high, Node):
-        if low is not None:
-            x = where(x <= low, low, x)
-        return x if high is None else where(x >= high, high, x)
-    low = -np.inf if low is None else _bound(low)
-    high = np.inf if high is None else _bound(high)
-    return _clip(x, low=low, high=high)
-
-
-def _bound(bound: Any) -> Any:
-    data = as_data(bound)
-    return data.copy() if isinstance(data, np.ndarray) else float(data)
+    low = -np.inf if low is None else low
+    high = np.inf if high is None else high
+    if all(isinstance(bound, (int, float)) for bound in (low, high)):
+        return _clip(x, low=float(low), high=float(high))
+    x = where(x <= low, low, x)
+    return where(x >= high, high, x)
 
 
 publish(clip, _clip)

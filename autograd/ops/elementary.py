@@ -137,7 +137,7 @@ pow: Function = elementwise(
     "pow",
     math.pow,
     operator.pow,
-    lambda g, out, x, y: where(y == 0, 0.0, g * (y * pow(x, y - 1.0))),
+    lambda g, out, x, y: where((x == 0) & (y == 0), 0.0, g * (y * pow(x, y - 1.0))),
     lambda g, out, x, y: where((x == 0) & (y >= 0), 0.0, g * (out * log(x))),
     label="**",
     domain=[POSITIVE, Interval(-2.0, 3.0)],
@@ -145,7 +145,7 @@ pow: Function = elementwise(
     Raise to a power, elementwise: what ``x ** y`` records.
 
     ``0 ** 0`` is 1. A negative base with a fractional exponent gives nan. The derivative for the
-    base is 0 where the exponent is 0; the one for the exponent is 0 at base 0 when the exponent
+    base is 0 at ``0 ** 0``; the one for the exponent is 0 at base 0 when the exponent
     is not negative (-inf when it is), and nan for a negative base.
 
     >>> pow(2.0, 3.0), pow(0.0, 0.0), pow(-8.0, 0.5)

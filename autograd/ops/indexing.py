@@ -25,8 +25,10 @@ def plain_index(index: Any) -> Any:
     """Turn an index with nodes, lists and arrays inside into one that nobody else can change."""
     if isinstance(index, tuple):
         return tuple([plain_index(item) for item in index])
-    if index is None or index is ... or isinstance(index, slice) or type(index) is int:
+    if index is None or index is ... or type(index) is int:
         return index
+    if isinstance(index, slice):
+        return slice(*map(plain_index, (index.start, index.stop, index.step)))
     if isinstance(index, Node):
         index = index.numpy()
     if isinstance(index, (list, np.ndarray, np.generic, bool)):
@@ -34,6 +36,7 @@ def plain_index(index: Any) -> Any:
         if array.size == 0:
             array = array.astype(np.intp)
         if array.dtype.kind in "iub":
+            array.flags.writeable = False
             return int(array) if array.ndim == 0 and array.dtype.kind != "b" else array
         raise DataError(f"an index needs integers or bools, got {describe(array)}")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 from typing import Any
 
@@ -297,7 +298,9 @@ publish(einsum, _einsum)
 
 def _from_lists(items: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
     def term(axes: Sequence[Any]) -> str:
-        return "".join("..." if a is ... else _LETTERS[int(a)] for a in axes)
+        if any(a is not ... and not 0 <= a < len(_LETTERS) for a in axes):
+            raise ShapeError(f"einsum: axes are numbered 0 to {len(_LETTERS) - 1}, got {axes}")
+        return "".join("..." if a is ... else _LETTERS[a] for a in axes)
 
     operands, lists = items[0 : len(items) // 2 * 2 : 2], items[1::2]
     text = ",".join(map(term, lists))
@@ -306,7 +309,7 @@ def _from_lists(items: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
     return text, tuple(operands)
 
 
-_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_LETTERS = string.ascii_uppercase + string.ascii_lowercase
 
 # --------------------------------------------------------------------------- diagonals
 

@@ -5,6 +5,7 @@ Each takes `axis`: None for all elements, one axis, or several; negative ones co
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -48,7 +49,8 @@ def _kept(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
     """The shape of a reduction's result with the reduced axes kept at length 1."""
     if axis is None:
         return (1,) * len(shape)
-    axes = {a % len(shape) for a in ((axis,) if isinstance(axis, int) else axis)}
+    ndim = len(shape) or 1  # NumPy takes axis 0 of a single number, too
+    axes = {a % ndim for a in ((axis,) if isinstance(axis, int) else axis)}
     return tuple(1 if i in axes else n for i, n in enumerate(shape))
 
 
@@ -104,10 +106,16 @@ def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
 
 publish(sum, _sum)
 
+
+def _mean_array(x: Any, axis: Axis, keepdims: bool) -> Any:
+    # np.mean and np.var warn of empty slices, which no error state silences.
+    return np.true_divide(np.sum(x, axis=axis, keepdims=keepdims), _count(np.shape(x), axis))
+
+
 _mean = _reduction(
     "mean",
     "mean",
-    np.mean,
+    _mean_array,
     lambda g, out, x, axis, keepdims: _expand(g / _count(shape_of(x), axis), x, axis),
     structural=True,
 )
@@ -125,13 +133,27 @@ def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
 publish(mean, _mean)
 
 
+def _divisor(shape: tuple[int, ...], axis: Axis, ddof: int) -> Any:
+    return np.float64(builtins.max(_count(shape, axis) - ddof, 0))
+
+
+def _var_array(x: Any, axis: Axis, keepdims: bool, ddof: int) -> Any:
+    squares = np.square(x - _mean_array(x, axis, True))
+    total = np.sum(squares, axis=axis, keepdims=keepdims)
+    return np.true_divide(total, float(_divisor(np.shape(x), axis, ddof)))
+
+
+def _std_array(x: Any, axis: Axis, keepdims: bool, ddof: int) -> Any:
+    return np.sqrt(_var_array(x, axis, keepdims, ddof))
+
+
 def _pull_var(g: Any, out: Any, x: Any, axis: Axis, keepdims: bool, ddof: int) -> Any:
-    scale = 2.0 / (_count(shape_of(x), axis) - ddof)
+    scale = 2.0 / _divisor(shape_of(x), axis, ddof)
     return _expand(g * scale, x, axis) * (x - mean(x, axis, keepdims=True))
 
 
 def _pull_std(g: Any, out: Any, x: Any, axis: Axis, keepdims: bool, ddof: int) -> Any:
-    scale = 1.0 / (_count(shape_of(x), axis) - ddof)
+    scale = 1.0 / _divisor(shape_of(x), axis, ddof)
     spread = _expand(out, x, axis)
     deviation = x - mean(x, axis, keepdims=True)
     return where(spread == 0, 0.0, _expand(g * scale, x, axis) * (deviation / spread))
@@ -143,8 +165,8 @@ SPREAD_EXAMPLES = (
     example((2, 3, 2), axis=(0, -1), keepdims=False, ddof=1),
 )
 
-_var = _reduction("var", "var", np.var, _pull_var, examples=SPREAD_EXAMPLES)
-_std = _reduction("std", "std", np.std, _pull_std, examples=SPREAD_EXAMPLES)
+_var = _reduction("var", "var", _var_array, _pull_var, examples=SPREAD_EXAMPLES)
+_std = _reduction("std", "std", _std_array, _pull_std, examples=SPREAD_EXAMPLES)
 
 
 def var(x: Any, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
@@ -348,8 +370,7 @@ publish(softmax, _softmax)
 
 def _log_softmax_array(x: Any, axis: int) -> Any:
     shifted = x - np.max(x, axis=axis, keepdims=True)
-    shifted -= np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
-    return shifted
+    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 
 _log_softmax = _reduction(

@@ -188,7 +188,10 @@ publish(concatenate, _concatenate)
 
 
 def _widths(pad_width: Any, ndim: int) -> tuple[tuple[int, int], ...]:
-    pairs = np.broadcast_to(np.asarray(pad_width), (ndim, 2))
+    given = np.asarray(as_data(pad_width, "pad_width"))
+    if given.dtype.kind not in "iu":
+        raise ValueError("not whole numbers")
+    pairs = np.broadcast_to(given, (ndim, 2))
     return tuple((int(before), int(after)) for before, after in pairs)
 
 
@@ -237,7 +240,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", value: float = 0.0) -> A
         widths = _widths(pad_width, len(shape_of(x)))
     except ValueError:
         raise ShapeError(
-            f"pad_width {pad_width!r} does not give a pair (before, after) for each of the "
+            f"pad_width {pad_width!r} does not give whole numbers (before, after) for each of the "
             f"{len(shape_of(x))} axes of shape {shape_of(x)}"
         ) from None
     if mode == "constant":
@@ -314,7 +317,7 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
     sources, targets = (
         [_axis(a, ndim, "moveaxis") for a in _listed(axes)] for axes in (source, destination)
     )
-    if len(sources) != len(targets) or len({*sources}) != len(sources) != len({*targets}):
+    if not len(sources) == len(targets) == len({*sources}) == len({*targets}):
         raise ShapeError(f"moveaxis: source {source} and destination {destination} do not pair up")
     order = [axis for axis in range(ndim) if axis not in sources]
     for target, axis in sorted(zip(targets, sources, strict=True)):
@@ -388,14 +391,15 @@ def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Any]:
     shape = shape_of(x)
     axis = _axis(axis, len(shape), "split")
     length = shape[axis]
-    if isinstance(sections, int):
-        if sections < 1 or length % sections:
+    if not isinstance(sections, (list, tuple, np.ndarray)):
+        parts: int = axes_of(sections)
+        if parts < 1 or length % parts:
             raise ShapeError(
                 f"split: {length} elements along axis {axis} of shape {shape} "
-                f"do not divide into {sections} equal parts"
+                f"do not divide into {parts} equal parts"
             )
-        step = length // sections
-        sections = range(step, length, step) if step else [0] * (sections - 1)
+        step = length // parts
+        sections = [step * i for i in range(1, parts)]
     starts, stops = [0, *sections], [*sections, length]
     along = (slice(None),) * axis
     return [
