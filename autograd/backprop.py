@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .errors import DataError, GradientError, ShapeError, StaleGraphError
-from .graph import NO_PARAMS, Node, topological_order
+from .graph import Node, topological_order
 from .ops.comparison import where
 from .ops.shape import as_value, astype, broadcast_to
 from .primitive import Masked, as_weak_data, constant_node, current_data, describe, new_node
@@ -202,8 +202,7 @@ def cotangents(output: Node, seed: Any, differentiable: bool = False) -> Iterato
             current_data(node)
     table: dict[Node, Any] = {output: seed}
     take, get = table.pop, table.get
-    while order:
-        node = order.pop()
+    for node in reversed(order):
         g = take(node, None)
         if g is None:
             continue
@@ -211,25 +210,20 @@ def cotangents(output: Node, seed: Any, differentiable: bool = False) -> Iterato
         first: Any = node._first
         if first is None:
             continue
-        primitive: Any = node.primitive
         # One number made from one or two: written out, since this is the loop that takes the time.
-        if (
-            type(g) is float
-            and node.params is NO_PARAMS
-            and type(first) is not tuple
-            and primitive.scalar is not None
-        ):
+        pulls = node.primitive.float_pullbacks  # type: ignore[union-attr]
+        if pulls is not None and type(g) is float:
             second = node._second
             try:
                 if second is None:
                     if first.epoch > node.epoch:
                         raise _stale(node)
-                    (pull,) = primitive.pullbacks
+                    (pull,) = pulls
                     a = pull(g, node._data, first._data)
                 else:
                     if first.epoch > node.epoch or second.epoch > node.epoch:
                         raise _stale(node)
-                    pull, pull_second = primitive.pullbacks
+                    pull, pull_second = pulls
                     x, y, out = first._data, second._data, node._data
                     a = None if first.is_constant else pull(g, out, x, y)
                     if not second.is_constant:

@@ -217,19 +217,19 @@ def _judge(value: Callable[[float], float], x: float, got: float, point: Any) ->
     fine = (value(x + h / 2) - value(x - h / 2)) / h
     expected = fine + (fine - coarse) / 3
     noise = 16 * eps * max(abs(plus), abs(minus), abs(middle)) / h
-    if abs(expected - got) <= eps**0.4 * max(abs(expected), abs(got)) + noise:
-        return expected, ""
-    if not np.isfinite([plus, minus, coarse, fine]).all():
+    if not np.isfinite([middle, plus, minus, coarse, fine]).all():
         return expected, "imprecise"
     # The one-sided slopes of a smooth function approach each other with the step.
     right, left = (plus - middle) / h, (middle - minus) / h
-    right_near = (value(x + h / 8) - middle) / (h / 8)
-    left_near = (middle - value(x - h / 8)) / (h / 8)
-    gap, gap_near = abs(right - left), abs(right_near - left_near)
-    if gap_near > gap / 2 and gap_near > 64 * noise:
-        slack = gap_near / 100
-        between = min(left_near, right_near) - slack <= got <= max(left_near, right_near) + slack
-        return expected, "kink" if between else "wrong"
+    if abs(right - left) > 64 * noise:
+        right_near = (value(x + h / 8) - middle) / (h / 8)
+        left_near = (middle - value(x - h / 8)) / (h / 8)
+        gap = abs(right_near - left_near)
+        if gap > abs(right - left) / 2 and gap > 512 * noise:
+            low, high = sorted((left_near, right_near))
+            return expected, "kink" if low - gap / 100 <= got <= high + gap / 100 else "wrong"
+    if abs(expected - got) <= eps**0.4 * max(abs(expected), abs(got)) + noise:
+        return expected, ""
     uncertain = 4 * abs(fine - coarse) + 4 * noise
     return expected, "imprecise" if abs(expected - got) <= uncertain else "wrong"
 

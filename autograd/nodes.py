@@ -22,8 +22,6 @@ __all__ = ["Tensor", "Value"]
 
 def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
     def method(self: Node, other: Any) -> Any:
-        if type(other) in (float, int) and type(self) is Value:
-            other = constant_node(as_float(other))  # keeps two Values on their fast path
         return function(other, self)
 
     return method
@@ -153,13 +151,15 @@ class _Operators(Node):
         return data.item()
 
     def detach(self) -> Any:
-        """Return a constant with the same data: no gradient flows through it.
+        """Return a constant with the same data and label: no gradient flows through it.
 
         >>> from autograd import Value
         >>> Value(2.0).detach()
         Value(2.0, constant)
         """
-        return constant_node(current_data(self))
+        node = constant_node(current_data(self))
+        node.label = self.label
+        return node
 
     def _description(self) -> str:
         parts = [f"label={self.label!r}"] if self.label else []

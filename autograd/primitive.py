@@ -123,8 +123,13 @@ class Primitive:
     examples: Sequence[Example] = ()
     elementwise: bool = False
     structural: bool = False
+    float_pullbacks: tuple[Function, ...] | None = field(init=False)
+    """The pullbacks, where a node of floats needs nothing but one or two operands to apply them."""
 
     def __post_init__(self) -> None:
+        simple = self.scalar is not None and self.elementwise and not self.examples
+        pulls = tuple(self.pullbacks) if simple and len(self.domain) <= 2 else None
+        object.__setattr__(self, "float_pullbacks", pulls)
         if self.name in REGISTRY:
             raise PrimitiveError(f"a primitive named {self.name!r} exists already: choose another")
         missing = [name for name in ("label", "domain", "pullbacks") if not getattr(self, name)]
@@ -323,6 +328,18 @@ def constant_node(data: Any) -> Node:
     return node
 
 
+def _constant_value(x: Any) -> Node:
+    """Make a constant Value from a number; written out, since formulas are full of numbers."""
+    node: Node = object.__new__(Value)
+    node._data = x if type(x) is float else as_float(x)
+    node._first = node._second = node.grad = node.primitive = None
+    node.label = ""
+    node.params = NO_PARAMS
+    node.epoch = 0
+    node.is_constant = True
+    return node
+
+
 def constant(x: Any) -> Node:
     """Make a constant from a number or an array of the user's, which is copied."""
     data = as_weak_data(x)
@@ -466,25 +483,30 @@ def _binary(primitive: Primitive) -> Function:
     new, recording = object.__new__, _recording.get
 
     def function(x: Any, y: Any) -> Any:
-        if type(x) is Value:
-            if type(y) is float or type(y) is int:
-                y = constant_node(as_float(y))
-            if type(y) is Value and not (x.is_constant and y.is_constant) and recording():
-                try:
-                    data = scalar(x._data, y._data)
-                except (ArithmeticError, ValueError):
-                    data = primitive.on_floats(x._data, y._data)
-                node = new(Value)
-                node._data = data
-                node._first = x
-                node._second = y
-                node.primitive = primitive
-                node.params = NO_PARAMS
-                node.grad = None
-                node.label = ""
-                node.epoch = clock.now
-                node.is_constant = False
-                return node
-        return apply(primitive, (x, y), NO_PARAMS)
+        if type(x) is not Value:
+            if type(y) is not Value or (type(x) is not float and type(x) is not int):
+                return apply(primitive, (x, y), NO_PARAMS)
+            x = _constant_value(x)
+        elif type(y) is not Value:
+            if type(y) is not float and type(y) is not int:
+                return apply(primitive, (x, y), NO_PARAMS)
+            y = _constant_value(y)
+        if (x.is_constant and y.is_constant) or not recording():
+            return apply(primitive, (x, y), NO_PARAMS)
+        try:
+            data = scalar(x._data, y._data)
+        except (ArithmeticError, ValueError):
+            data = primitive.on_floats(x._data, y._data)
+        node = new(Value)
+        node._data = data
+        node._first = x
+        node._second = y
+        node.primitive = primitive
+        node.params = NO_PARAMS
+        node.grad = None
+        node.label = ""
+        node.epoch = clock.now
+        node.is_constant = False
+        return node
 
     return function

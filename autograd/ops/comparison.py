@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import Node
-from ..primitive import REAL, Interval, Masked, Primitive, elementwise, example, publish
+from ..primitive import REAL, Interval, Masked, Primitive, as_data, elementwise, example, publish
 
 __all__ = ["clip", "maximum", "minimum", "where"]
 
@@ -149,8 +149,8 @@ def clip(x: Any, low: Any = None, high: Any = None) -> Any:
     >>> clip(5.0, -1.0, 2.0)
     2.0
     """
-    low = -np.inf if low is None else low
-    high = np.inf if high is None else high
+    low = -np.inf if low is None else low if isinstance(low, Node) else as_data(low, "clip")
+    high = np.inf if high is None else high if isinstance(high, Node) else as_data(high, "clip")
     if all(isinstance(bound, (int, float)) for bound in (low, high)):
         return _clip(x, low=float(low), high=float(high))
     x = where(x <= low, low, x)

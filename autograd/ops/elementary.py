@@ -259,7 +259,7 @@ asin: Function = elementwise(
     "asin",
     math.asin,
     np.arcsin,
-    lambda g, out, x: g / sqrt((1.0 - x) * (1.0 + x)),
+    lambda g, out, x: g / sqrt(1.0 - x * x),
     domain=[INSIDE_1],
     doc="""
     Inverse sine in radians, elementwise; nan outside -1 to 1.
@@ -273,7 +273,7 @@ acos: Function = elementwise(
     "acos",
     math.acos,
     np.arccos,
-    lambda g, out, x: -g / sqrt((1.0 - x) * (1.0 + x)),
+    lambda g, out, x: -g / sqrt(1.0 - x * x),
     domain=[INSIDE_1],
     doc="""
     Inverse cosine in radians, elementwise; nan outside -1 to 1.

@@ -323,7 +323,7 @@ _logsumexp = _reduction(
     "logsumexp",
     "logsumexp",
     _logsumexp_array,
-    lambda g, out, x, axis, keepdims: _expand(g, x, axis) * exp(x - _expand(out, x, axis)),
+    lambda g, out, x, axis, keepdims: _expand(g, x, axis) * _softmax(x, axis=axis),
 )
 
 
@@ -347,7 +347,7 @@ def _softmax_array(x: Any, axis: int) -> Any:
 
 ALONG_EXAMPLES = (example((3,), axis=-1), example((2, 3), axis=0), example((2, 3, 2), axis=1))
 
-_softmax = _reduction(
+_softmax: Primitive = _reduction(
     "softmax",
     "softmax",
     _softmax_array,

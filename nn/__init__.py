@@ -1,0 +1,77 @@
+"""A thin neural-net layer on `autograd`: modules, losses, SGD and the training loop.
+
+>>> from nn import MLP, SGD, cross_entropy, fit
+>>> from nn.data import load, train_test_split
+>>> x_train, x_test, y_train, y_test = train_test_split(*load("iris"), seed=0)
+>>> model = MLP(4, [16, 3], rng=0)
+>>> optimizer = SGD(model, lr=0.02, momentum=0.9)
+>>> history = fit(model, cross_entropy, optimizer, (x_train, y_train), 40, progress=False)
+>>> history.accuracy[-1] > 0.9
+True
+
+Data are in `nn.data`, the confusion matrix in `nn.metrics`, plots in `nn.plots`.
+"""
+
+from nn.layers import (
+    ELU,
+    GELU,
+    MLP,
+    Dropout,
+    Identity,
+    Layer,
+    LeakyReLU,
+    Linear,
+    Neuron,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+)
+from nn.losses import (
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    hinge_loss,
+    huber_loss,
+    l1_loss,
+    mse_loss,
+)
+from nn.module import Module
+from nn.optim import SGD, Optimizer
+from nn.training import History, evaluate, fit
+
+__all__ = [
+    # modules
+    "Module",
+    "Sequential",
+    "Linear",
+    "MLP",
+    "Dropout",
+    # modules of Values
+    "Neuron",
+    "Layer",
+    # activations
+    "ELU",
+    "GELU",
+    "Identity",
+    "LeakyReLU",
+    "ReLU",
+    "SiLU",
+    "Sigmoid",
+    "Softplus",
+    "Tanh",
+    # losses
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "hinge_loss",
+    "huber_loss",
+    "l1_loss",
+    "mse_loss",
+    # training
+    "Optimizer",
+    "SGD",
+    "History",
+    "evaluate",
+    "fit",
+]

@@ -1,0 +1,642 @@
+"""Layers of `Tensor` weights, the same of `Value` weights, and nets of them."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from autograd import (
+    DataError,
+    Node,
+    ShapeError,
+    Tensor,
+    Value,
+    elu,
+    gelu,
+    leaky_relu,
+    linear,
+    relu,
+    sigmoid,
+    silu,
+    softplus,
+    tanh,
+)
+from nn.module import Module, finite_number, whole_number
+
+__all__ = [
+    "ACTIVATIONS",
+    "ELU",
+    "GELU",
+    "MLP",
+    "Activation",
+    "Dropout",
+    "Identity",
+    "Layer",
+    "LeakyReLU",
+    "Linear",
+    "Neuron",
+    "ReLU",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softplus",
+    "Tanh",
+    "initial_parameters",
+]
+
+Rng = int | np.random.Generator | None
+"""A seed, a generator to draw from, or None for fresh randomness."""
+
+
+def glorot_uniform(nin: int, nout: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw weights of shape (nout, nin) from U(-b, b) with b = sqrt(6 / (nin + nout)).
+
+    Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+    AISTATS 2010, equation 16: signals forward and gradients backward keep their variance where
+    the activation is near the identity.
+
+    >>> bool((abs(glorot_uniform(2, 4, np.random.default_rng(0))) < 1).all())
+    True
+    """
+    bound = math.sqrt(6 / (nin + nout))
+    return rng.uniform(-bound, bound, size=(nout, nin))
+
+
+def he_uniform(nin: int, nout: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw weights of shape (nout, nin) from U(-b, b) with b = sqrt(6 / nin), of variance 2 / nin.
+
+    He, Zhang, Ren & Sun, "Delving deep into rectifiers", ICCV 2015, equation 10: half the
+    variance is lost to the zero side of a rectifier, and the factor 2 makes up for it.
+
+    >>> bool((abs(he_uniform(6, 4, np.random.default_rng(0))) < 1).all())
+    True
+    """
+    bound = math.sqrt(6 / nin)
+    return rng.uniform(-bound, bound, size=(nout, nin))
+
+
+class Activation(Module):
+    """A function of one number applied to each element; parent of the activation modules.
+
+    A subclass is one line that gives the function of `autograd` and how weights before it are
+    drawn; `MLP`, `Layer`, `Neuron` and `Linear` then know both by the function's name.
+
+    Parameters
+    ----------
+    **params : float
+        The function's own parameters, by name.
+
+    Raises
+    ------
+    TypeError
+        If the function has no such parameter.
+
+    Examples
+    --------
+    >>> ReLU()(Tensor([-1.0, 2.0])).numpy()
+    array([0., 2.])
+    >>> LeakyReLU(slope=0.5)(Tensor([-1.0, 2.0])).numpy()
+    array([-0.5,  2. ])
+    """
+
+    function: ClassVar[Callable[..., Any]]
+    draw: ClassVar[Callable[[int, int, np.random.Generator], NDArray[np.float64]]]
+
+    def __init_subclass__(
+        cls,
+        *,
+        function: Callable[..., Any],
+        weights: Callable[[int, int, np.random.Generator], NDArray[np.float64]] = he_uniform,
+    ) -> None:
+        cls.function = staticmethod(function)
+        cls.draw = staticmethod(weights)
+        ACTIVATIONS[function.__name__] = cls
+
+    def __init__(self, **params: float) -> None:
+        inspect.signature(self.function).bind(0.0, **params)
+        self.params = params
+
+    def __call__(self, x: Any) -> Any:
+        """Apply the function to a node or an array, or to each item of a list."""
+        return _each(lambda item: self.function(item, **self.params), x)
+
+    def describe(self) -> str:
+        params = ", ".join(f"{name}={value:g}" for name, value in self.params.items())
+        return f"{type(self).__name__}({params})"
+
+
+ACTIVATIONS: dict[str, type[Activation]] = {}
+"""The activation modules by the name that `MLP`, `Layer`, `Neuron` and `Linear` take."""
+
+
+class ReLU(Activation, function=relu):
+    """max(x, 0), with slope 0 at 0."""
+
+
+class LeakyReLU(Activation, function=leaky_relu):
+    """x where positive, else slope x; ``LeakyReLU(slope=0.01)``."""
+
+
+class ELU(Activation, function=elu):
+    """x where positive, else alpha (exp(x) - 1); ``ELU(alpha=1.0)``."""
+
+
+class GELU(Activation, function=gelu):
+    """x Φ(x), where Φ is the normal distribution function."""
+
+
+class SiLU(Activation, function=silu):
+    """x sigmoid(x), also called swish."""
+
+
+class Softplus(Activation, function=softplus):
+    """log(1 + exp(x)), a smooth relu."""
+
+
+class Tanh(Activation, function=tanh, weights=glorot_uniform):
+    """The hyperbolic tangent."""
+
+
+class Sigmoid(Activation, function=sigmoid, weights=glorot_uniform):
+    """1 / (1 + exp(-x))."""
+
+
+def identity(x: Any) -> Any:
+    """Return `x`.
+
+    >>> identity(2.0)
+    2.0
+    """
+    return x
+
+
+class Identity(Activation, function=identity, weights=glorot_uniform):
+    """x itself: no activation."""
+
+
+def initial_parameters(
+    nin: int, nout: int, activation: str = "identity", rng: Rng = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Draw the first weights and biases of a layer, as suits the activation that follows it.
+
+    Weights are from `he_uniform` before relu, leaky_relu, elu, gelu, silu and softplus, and from
+    `glorot_uniform` before tanh, sigmoid and identity. Biases are from U(-b, b) with
+    b = 1 / sqrt(nin), as in PyTorch: from zero, the kinks of all rectifiers would start out
+    through one point, the origin. Every layer draws from here, so that the same `rng` gives the
+    same numbers to `Tensor` and `Value` nets.
+
+    Parameters
+    ----------
+    nin, nout : int
+        Inputs and outputs of the layer.
+    activation : str
+        A key of `ACTIVATIONS`.
+    rng : int, numpy.random.Generator or None
+        A seed, a generator to draw from, or None for fresh randomness.
+
+    Returns
+    -------
+    weights : ndarray of float64, shape (nout, nin)
+    biases : ndarray of float64, shape (nout,)
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive, or the activation unknown.
+    DataError
+        If a size is not an integer.
+
+    Examples
+    --------
+    >>> weights, biases = initial_parameters(3, 2, "tanh", rng=0)
+    >>> weights.shape, biases.shape
+    ((2, 3), (2,))
+    """
+    nin, nout = whole_number("nin", nin, 1), whole_number("nout", nout, 1)
+    generator = np.random.default_rng(rng)
+    weights = _known(activation).draw(nin, nout, generator)
+    bound = 1 / math.sqrt(nin)
+    return weights, generator.uniform(-bound, bound, size=nout)
+
+
+class Linear(Module):
+    """The affine map ``x @ weight.T + bias`` on the last axis of a Tensor.
+
+    Parameters
+    ----------
+    nin, nout : int
+        Inputs and outputs.
+    bias : bool
+        Whether to add a bias.
+    activation : str
+        The activation that will follow. It is not applied: it decides how the weights are drawn,
+        see `initial_parameters`.
+    rng : int, numpy.random.Generator or None
+        A seed, a generator to draw from, or None for fresh randomness.
+    dtype : numpy dtype
+        Of the parameters, float64 or float32.
+
+    Attributes
+    ----------
+    weight : Tensor, shape (nout, nin)
+    bias : Tensor of shape (nout,), or None
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive, or the activation unknown.
+
+    Examples
+    --------
+    >>> layer = Linear(3, 2)
+    >>> layer(np.ones((5, 3))).shape
+    (5, 2)
+    >>> layer(np.ones((5, 4)))
+    Traceback (most recent call last):
+    autograd.errors.ShapeError: Linear(3, 2) takes 3 numbers a row (the last axis), \
+got shape (5, 4)
+    """
+
+    def __init__(
+        self,
+        nin: int,
+        nout: int,
+        *,
+        bias: bool = True,
+        activation: str = "identity",
+        rng: Rng = None,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        if np.dtype(dtype).kind != "f":
+            raise ValueError(f"parameters are floats, float64 or float32, got {np.dtype(dtype)}")
+        weights, biases = initial_parameters(nin, nout, activation, rng)
+        self.weight = Tensor(weights, dtype=dtype, label="weight")
+        self.bias = Tensor(biases, dtype=dtype, label="bias") if bias else None
+
+    def __call__(self, x: Any) -> Any:
+        """Map rows of shape (..., nin), a Tensor, an array or lists, to shape (..., nout)."""
+        rows = x if isinstance(x, Tensor | np.ndarray) else self._array(x)
+        nin = self.weight.shape[1]
+        if rows.ndim == 0 or rows.shape[-1] != nin:
+            raise ShapeError(
+                f"{self.describe()} takes {nin} numbers a row (the last axis), "
+                f"got shape {rows.shape}"
+            )
+        return linear(rows, self.weight, self.bias)
+
+    def _array(self, x: Any) -> NDArray[Any]:
+        problem = f"{self.describe()} takes a Tensor, an array or lists of numbers"
+        if _holds_node(x):
+            raise DataError(f"{problem}, got Values: MLP(..., node=Value) makes a net of those")
+        try:
+            rows = np.asarray(x)
+        except ValueError:
+            raise ShapeError(f"{problem}, got lists of different lengths") from None
+        if rows.dtype.kind not in "biuf":
+            raise DataError(f"{problem}, got {type(x).__name__} of dtype {rows.dtype}")
+        return rows.astype(self.weight.dtype)
+
+    def describe(self) -> str:
+        nout, nin = self.weight.shape
+        return f"Linear({nin}, {nout}{'' if self.bias is not None else ', bias=False'})"
+
+
+class Neuron(Module):
+    """One neuron of Values: the activation of ``w[0]*x[0] + w[1]*x[1] + ... + b``.
+
+    Parameters
+    ----------
+    nin : int
+        How many inputs.
+    activation : str
+        A key of `ACTIVATIONS`.
+    rng : int, numpy.random.Generator or None
+        A seed, a generator to draw from, or None for fresh randomness.
+    weights : sequence of float, optional
+        The first weights; if not given, they and the bias are drawn by `initial_parameters`.
+    bias : float
+        The first bias, used only with `weights`.
+
+    Attributes
+    ----------
+    w : list of Value
+    b : Value
+
+    Raises
+    ------
+    ValueError
+        If `nin` is not positive, or the activation unknown.
+    ShapeError
+        If there are not `nin` weights.
+
+    Examples
+    --------
+    >>> from autograd import Value
+    >>> neuron = Neuron(2, "tanh", weights=[0.5, -1.0])
+    >>> neuron([Value(4.0), Value(2.0)]).data
+    0.0
+    >>> neuron([1.0, 2.0, 3.0])
+    Traceback (most recent call last):
+    autograd.errors.ShapeError: Neuron(2, tanh) takes 2 numbers, got 3
+    """
+
+    def __init__(
+        self,
+        nin: int,
+        activation: str = "relu",
+        rng: Rng = None,
+        *,
+        weights: Sequence[float] | None = None,
+        bias: float = 0.0,
+    ) -> None:
+        if weights is None:
+            (weights,), (bias,) = initial_parameters(nin, 1, activation, rng)
+        if len(weights) != nin:
+            raise ShapeError(f"a Neuron of {nin} inputs needs {nin} weights, got {len(weights)}")
+        _known(activation)
+        self.activation = activation
+        self.w = [Value(weight, label=f"w{i}") for i, weight in enumerate(weights)]
+        self.b = Value(bias, label="b")
+
+    def __call__(self, x: Any) -> Any:
+        """Map a list of `nin` Values or numbers to one Value."""
+        inputs = _numbers(self, x, len(self.w))
+        total = sum((w * xi for w, xi in zip(self.w, inputs, strict=True)), self.b)
+        return ACTIVATIONS[self.activation].function(total)
+
+    def describe(self) -> str:
+        return f"Neuron({len(self.w)}, {self.activation})"
+
+
+class Layer(Module):
+    """Neurons of Values side by side, all of the same inputs.
+
+    Parameters
+    ----------
+    nin, nout : int
+        Inputs and outputs (neurons).
+    activation : str
+        A key of `ACTIVATIONS`.
+    rng : int, numpy.random.Generator or None
+        A seed, a generator to draw from, or None for fresh randomness.
+
+    Attributes
+    ----------
+    neurons : list of Neuron
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive, or the activation unknown.
+
+    Examples
+    --------
+    >>> layer = Layer(2, 3)
+    >>> len(layer([1.0, 2.0]))
+    3
+    """
+
+    def __init__(self, nin: int, nout: int, activation: str = "relu", rng: Rng = None) -> None:
+        drawn = zip(*initial_parameters(nin, nout, activation, rng), strict=True)
+        self.neurons = [Neuron(nin, activation, weights=row, bias=b) for row, b in drawn]
+
+    def __call__(self, x: Any) -> Any:
+        """Map a list of `nin` Values or numbers to a list of Values, or to the only one."""
+        inputs = _numbers(self, x, len(self.neurons[0].w))
+        outputs = [neuron(inputs) for neuron in self.neurons]
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def describe(self) -> str:
+        first = self.neurons[0]
+        return f"Layer({len(first.w)}, {len(self.neurons)}, {first.activation})"
+
+
+class Sequential(Module):
+    """Modules one after the other: each gets what the one before it returns.
+
+    Parameters
+    ----------
+    *modules : Module
+        Found as "0", "1", ... in names, so that a `Linear` in front has "0.weight".
+
+    Examples
+    --------
+    >>> model = Sequential(Linear(2, 8, activation="tanh"), Tanh(), Linear(8, 1))
+    >>> model(np.ones((5, 2))).shape
+    (5, 1)
+    >>> [name for name, _ in model.named_parameters()]
+    ['0.weight', '0.bias', '2.weight', '2.bias']
+    """
+
+    def __init__(self, *modules: Module) -> None:
+        for module in modules:
+            if not isinstance(module, Module):
+                hint = "; pass Sequential(*modules)" if isinstance(module, list | tuple) else ""
+                raise DataError(f"Sequential takes Modules, got {type(module).__name__}{hint}")
+        self._modules = list(modules)
+
+    def __call__(self, x: Any) -> Any:
+        """Pass `x` through the modules in turn."""
+        for module in self._modules:
+            x = module(x)
+        return x
+
+    def named_children(self) -> Iterable[tuple[str, Any]]:
+        return ((str(i), module) for i, module in enumerate(self._modules))
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __getitem__(self, index: int) -> Module:
+        return self._modules[index]
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self._modules)
+
+
+class Dropout(Module):
+    """While training, set each element to 0 with probability `p` and divide the rest by 1 - p.
+
+    So the expected output is the input, and after `eval` it is the input itself. Srivastava et
+    al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014; the
+    division during training, called inverted dropout, is from section 10.
+
+    Parameters
+    ----------
+    p : float
+        At least 0 and below 1.
+    rng : int, numpy.random.Generator or None
+        A seed, a generator to draw from, or None for fresh randomness.
+
+    Raises
+    ------
+    ValueError
+        If `p` is out of range.
+
+    Examples
+    --------
+    >>> dropout = Dropout(0.5, rng=0)
+    >>> sorted({float(v) for v in dropout(Tensor(np.ones(100))).numpy()})
+    [0.0, 2.0]
+    >>> dropout.eval()(Tensor([1.0, 2.0])).numpy()
+    array([1., 2.])
+    """
+
+    def __init__(self, p: float = 0.5, rng: Rng = None) -> None:
+        self.p = finite_number("the p of Dropout", p, minimum=0)
+        if self.p >= 1:
+            raise ValueError(f"the p of Dropout is a probability below 1, got {p}")
+        self.rng = np.random.default_rng(rng)
+
+    def __call__(self, x: Any) -> Any:
+        """Return a node or an array with elements dropped; a list item by item."""
+        return _each(self._drop, x) if self.training and self.p else x
+
+    def _drop(self, x: Any) -> Any:
+        scale = 1 / (1 - self.p)
+        if not isinstance(x, Tensor | np.ndarray):
+            return x * (scale * (self.rng.random() >= self.p))
+        kept = self.rng.random(x.shape) >= self.p
+        return x * (kept * scale).astype(x.dtype)
+
+    def describe(self) -> str:
+        return f"Dropout({self.p:g})"
+
+
+class MLP(Module):
+    """A multilayer perceptron: fully connected layers, the activation after each but the last.
+
+    Parameters
+    ----------
+    nin : int
+        Inputs.
+    nouts : sequence of int
+        Outputs of each layer; the last is the output of the net, and linear.
+    activation : str
+        A key of `ACTIVATIONS`. The weights before it are drawn as `initial_parameters` says, those
+        of the last layer as before "identity".
+    node : type
+        `Tensor`, one array of weights a layer; or `Value`, one node a weight: the same net number
+        by number, with the same weights from the same `rng`.
+    rng : int, numpy.random.Generator or None
+        A seed, a generator to draw from, or None for fresh randomness.
+    dtype : numpy dtype
+        Of the parameters: float64, or float32 for Tensors.
+
+    Attributes
+    ----------
+    layers : list of Module
+        `Linear` and activations in turn, or a `Layer` of Values each.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive, there is no layer, or an argument is unknown.
+
+    Examples
+    --------
+    >>> from autograd import Value
+    >>> x = [1.0, -2.0]
+    >>> MLP(2, [8, 3], rng=0)(x).shape
+    (3,)
+    >>> scalars = MLP(2, [8, 1], node=Value, rng=0)
+    >>> abs(scalars(x).data - MLP(2, [8, 1], rng=0)(x).item()) < 1e-12
+    True
+    """
+
+    def __init__(
+        self,
+        nin: int,
+        nouts: Sequence[int],
+        activation: str = "relu",
+        node: type[Value] | type[Tensor] = Tensor,
+        rng: Rng = None,
+        *,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        if node not in (Tensor, Value):
+            raise ValueError(f"node must be Tensor or Value, got {node!r}")
+        if node is Value and np.dtype(dtype) != np.float64:
+            raise ValueError(f"a Value is always float64, got dtype {np.dtype(dtype)}")
+        if not isinstance(nouts, Iterable) or not list(nouts):
+            raise ValueError(f"nouts lists the outputs of each layer, such as [16, 1], got {nouts}")
+        _known(activation)
+        names = [activation] * (len(nouts) - 1) + ["identity"]
+        generator = np.random.default_rng(rng)
+        self.layers: list[Module] = []
+        for n, m, name in zip([nin, *nouts], nouts, names, strict=False):
+            if node is Value:
+                self.layers.append(Layer(n, m, name, generator))
+            else:
+                affine = Linear(n, m, activation=name, rng=generator, dtype=dtype)
+                self.layers += [affine, ACTIVATIONS[name]()]
+        if node is Tensor:
+            del self.layers[-1]  # the output is linear; a Layer holds its identity inside
+        for path, parameter in self.named_parameters():
+            parameter.label = path
+        self._describe = f"MLP({nin}, {list(nouts)}, {activation})"
+
+    def __call__(self, x: Any) -> Any:
+        """Map `x` to the output, a Tensor of shape (..., nout) or a list of Values.
+
+        A net of Values returns its only Value where there is one output, as `Layer` does, and
+        for an array or a list of rows a list with the output of each row.
+        """
+        if isinstance(self.layers[0], Layer):
+            x = _as_list(self, x)
+            if x and isinstance(x[0], list | tuple | np.ndarray):
+                return [self(row) for row in x]
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def describe(self) -> str:
+        return self._describe
+
+
+def _known(activation: str) -> type[Activation]:
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
+        raise ValueError(f"unknown activation {activation!r}: one of {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[activation]
+
+
+def _as_list(module: Module, x: Any) -> Any:
+    """Return the inputs of a net of Values as a list; lists in it are rows."""
+    if isinstance(x, Tensor) and not x.is_constant:
+        raise DataError(
+            f"{module.describe()} of Values would give the Tensor {x.label!r} no gradient: pass "
+            "x.numpy() for plain numbers, or a list of Values"
+        )
+    if isinstance(x, Tensor):
+        x = x.numpy()
+    if isinstance(x, np.ndarray):
+        x = x.tolist()
+    if isinstance(x, Value | Real):
+        return [x]  # what a layer of one neuron returns
+    if not isinstance(x, list | tuple):
+        kind = type(x).__name__
+        raise DataError(f"{module.describe()} takes a list of Values or numbers, got {kind}")
+    return x
+
+
+def _numbers(module: Module, x: Any, nin: int) -> Any:
+    """Return the inputs of one neuron or layer of Values, checked to be `nin`."""
+    numbers = _as_list(module, x)
+    if len(numbers) != nin:
+        raise ShapeError(f"{module.describe()} takes {nin} numbers, got {len(numbers)}")
+    return numbers
+
+
+def _each(function: Callable[[Any], Any], x: Any) -> Any:
+    """Apply `function` to `x`, or to every item if it is a list of Values or numbers."""
+    return [_each(function, item) for item in x] if isinstance(x, list | tuple) else function(x)
+
+
+def _holds_node(x: Any) -> bool:
+    return any(map(_holds_node, x)) if isinstance(x, list | tuple) else isinstance(x, Node)

@@ -1,0 +1,382 @@
+"""Losses: how far predictions are from targets, as one number to differentiate.
+
+Each takes a batch as a Tensor (or array), or as a Value or a list of Values. Prediction and
+target must have the same shape: nothing is broadcast, since (n, 1) against (n,) would silently
+compare everything with everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Real
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autograd import (
+    DataError,
+    Node,
+    ShapeError,
+    Tensor,
+    Value,
+    exp,
+    log,
+    log_softmax,
+    minimum,
+    relu,
+    softplus,
+    square,
+)
+from nn.module import finite_number
+
+__all__ = [
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "hinge_loss",
+    "huber_loss",
+    "l1_loss",
+    "mse_loss",
+]
+
+Reduction = Literal["mean", "sum", "none"]
+
+
+def mse_loss(prediction: Any, target: Any, reduction: Reduction = "mean") -> Any:
+    """Return the squared error ``(prediction - target)**2``.
+
+    Parameters
+    ----------
+    prediction : Tensor, array, Value or list of Values
+        Of any shape.
+    target : Tensor, array, Value, number or list
+        Of the same shape.
+    reduction : str
+        "mean" over all elements, "sum", or "none" for the loss of each element.
+
+    Returns
+    -------
+    Tensor or Value
+        A Value from Values, a number from plain arrays; with "none" in the shape of `prediction`.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ, or there are no elements.
+    DataError
+        If an argument does not hold real numbers.
+    ValueError
+        If `reduction` is unknown.
+
+    Examples
+    --------
+    >>> mse_loss(Tensor([1.0, 2.0]), [0.0, 4.0]).item()
+    2.5
+    """
+    return _elementwise("mse_loss", lambda p, t: square(p - t), prediction, target, reduction)
+
+
+def l1_loss(prediction: Any, target: Any, reduction: Reduction = "mean") -> Any:
+    """Return the absolute error ``|prediction - target|``, of slope 0 where they are equal.
+
+    Parameters, returned values and errors are those of `mse_loss`.
+
+    >>> l1_loss(Tensor([1.0, 2.0]), [0.0, 4.0]).item()
+    1.5
+    """
+    return _elementwise("l1_loss", lambda p, t: abs(p - t), prediction, target, reduction)
+
+
+def huber_loss(
+    prediction: Any, target: Any, reduction: Reduction = "mean", delta: float = 1.0
+) -> Any:
+    """Return half the squared error where it is small, and beyond `delta` its tangent.
+
+    ``d**2 / 2`` where ``d = |prediction - target|`` is at most delta, else
+    ``delta * (d - delta/2)``: P. J. Huber, "Robust estimation of a location parameter", 1964.
+    Other parameters, returned values and errors are those of `mse_loss`.
+
+    Parameters
+    ----------
+    delta : float
+        Where the parabola ends, above 0.
+
+    Examples
+    --------
+    >>> huber_loss(Tensor([1.0, 2.0]), [0.0, 4.0]).item()
+    1.0
+    """
+    if not finite_number("delta", delta) > 0:
+        raise ValueError(f"delta must be above 0, got {delta}")
+
+    def rule(p: Any, t: Any) -> Any:
+        distance = abs(p - t)
+        small = minimum(distance, delta)  # one formula for both parts
+        return small * (distance - 0.5 * small)
+
+    return _elementwise("huber_loss", rule, prediction, target, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    logits: Any, labels: Any, reduction: Reduction = "mean"
+) -> Any:
+    """Return the negative log-likelihood of two classes, given the logit of class 1.
+
+    ``-y log s(z) - (1 - y) log(1 - s(z))``, where s is the sigmoid, is computed as
+    ``y softplus(-z) + (1 - y) softplus(z)``, which is exact at any magnitude of z and smooth.
+
+    Parameters
+    ----------
+    logits : Tensor, array, Value or list of Values
+        Scores before any sigmoid, of any shape.
+    labels : array, Tensor, number or list
+        Of the same shape: 0 or 1, or a probability between. Treated as constant.
+    reduction : str
+        "mean" over all elements, "sum", or "none" for the loss of each element.
+
+    Returns
+    -------
+    Tensor or Value
+        A Value from Values, a number from plain arrays; with "none" in the shape of `logits`.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ, or there are no elements.
+    DataError
+        If an argument does not hold real numbers.
+    ValueError
+        If a label is outside 0..1, or `reduction` is unknown.
+
+    Examples
+    --------
+    >>> binary_cross_entropy_with_logits(Tensor([1000.0, -1000.0]), [1, 1], "none").numpy()
+    array([   0., 1000.])
+    """
+    name = "binary_cross_entropy_with_logits"
+    y = _label_numbers(name, labels)
+    _require_labels(name, y, (y >= 0) & (y <= 1), "from 0 to 1", "classes -1 and +1: (y + 1) / 2")
+    return _elementwise(
+        name, lambda z, y: y * softplus(-z) + (1 - y) * softplus(z), logits, y, reduction
+    )
+
+
+def hinge_loss(scores: Any, labels: Any, reduction: Reduction = "mean") -> Any:
+    """Return the max-margin loss ``max(0, 1 - label * score)``, of slope 0 at a margin of 1.
+
+    Cortes & Vapnik, "Support-vector networks", 1995: a score is right when it has the sign of
+    its label, and costs nothing from a margin of 1 on.
+
+    Parameters
+    ----------
+    scores : Tensor, array, Value or list of Values
+        Of any shape.
+    labels : array, Tensor, number or list
+        Of the same shape, each -1 or +1. Treated as constant.
+    reduction : str
+        "mean" over all elements, "sum", or "none" for the loss of each element.
+
+    Returns
+    -------
+    Tensor or Value
+        A Value from Values, a number from plain arrays; with "none" in the shape of `scores`.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ, or there are no elements.
+    DataError
+        If an argument does not hold real numbers.
+    ValueError
+        If a label is not -1 or +1, or `reduction` is unknown.
+
+    Examples
+    --------
+    >>> hinge_loss(Tensor([0.5, 3.0, 1.0]), [1, 1, -1], "none").numpy()
+    array([0.5, 0. , 2. ])
+    """
+    y = _label_numbers("hinge_loss", labels)
+    _require_labels("hinge_loss", y, abs(y) == 1, "-1 or +1", "classes 0 and 1: 2 * y - 1")
+    return _elementwise("hinge_loss", lambda s, y: relu(1 - y * s), scores, y, reduction)
+
+
+def cross_entropy(logits: Any, classes: Any, reduction: Reduction = "mean") -> Any:
+    """Return the negative log-likelihood of the true classes under the softmax of the logits.
+
+    ``-log softmax(z)[c] = log(sum(exp(z))) - z[c]``, with the largest logit subtracted first, so
+    that it is finite at any magnitude.
+
+    Parameters
+    ----------
+    logits : Tensor or array, shape (n, k) or (k,); list of k Values; list of n such lists
+        Scores before any softmax, one column a class.
+    classes : array, Tensor or list of int, shape (n,); int for a single row
+        The true class of each row, 0 to k - 1.
+    reduction : str
+        "mean" over the rows, "sum", or "none" for the loss of each row.
+
+    Returns
+    -------
+    Tensor or Value
+        A Value from Values, a number from plain arrays; with "none" in the shape of `classes`.
+
+    Raises
+    ------
+    ShapeError
+        If there is not one class a row, or there are no rows.
+    DataError
+        If `classes` are not integers, or `logits` not real numbers.
+    ValueError
+        If a class is out of range, or `reduction` is unknown.
+
+    Examples
+    --------
+    >>> cross_entropy(Tensor([[1000.0, 0.0], [0.0, 1000.0]]), [0, 0]).item()
+    500.0
+    """
+    _require_reduction("cross_entropy", reduction)
+    z, c = _numbers("cross_entropy", "logits", logits), _class_numbers(classes)
+    if z.ndim not in (1, 2):
+        raise ShapeError(
+            "the logits of cross_entropy have shape (rows, classes), or (classes,) for one row, "
+            f"got {z.shape}"
+        )
+    if c.shape != z.shape[:-1]:
+        raise ShapeError(
+            f"cross_entropy needs one class a row: logits of shape {z.shape} go with classes of "
+            f"shape {z.shape[:-1]}, got {c.shape}"
+        )
+    _require_elements("cross_entropy", z)
+    _require_labels(
+        "cross_entropy", c, (c >= 0) & (c < z.shape[-1]), f"from 0 to {z.shape[-1] - 1}"
+    )
+    if z.dtype == object:
+        rows = zip(np.atleast_2d(z), np.atleast_1d(c), strict=True)
+        each = np.fromiter((_cross_entropy_of_row(row, int(k)) for row, k in rows), dtype=object)
+        return _reduce(each if c.ndim else each[0], reduction)
+    index = (np.arange(len(c)), c) if c.ndim else int(c)
+    return _reduce(-log_softmax(z, axis=-1)[index], reduction)
+
+
+def _cross_entropy_of_row(row: NDArray[Any], k: int) -> Any:
+    peak = max(map(float, row))
+    shifted = [z - peak for z in row]
+    first, *rest = map(exp, shifted)
+    return log(sum(rest, first)) - shifted[k]
+
+
+def _elementwise(
+    name: str,
+    rule: Callable[[Any, Any], Any],
+    prediction: Any,
+    target: Any,
+    reduction: Reduction,
+) -> Any:
+    """Apply `rule` to each pair of elements and reduce the losses."""
+    _require_reduction(name, reduction)
+    p, t = _numbers(name, "prediction", prediction), _numbers(name, "target", target)
+    if p.shape != t.shape:
+        hint = ""
+        if p.size == t.size:
+            hint = f"; give one the shape of the other, as in y.reshape({p.shape})"
+        raise ShapeError(
+            f"{name} compares element by element and needs one shape, got predictions of shape "
+            f"{p.shape} and targets of shape {t.shape}{hint}"
+        )
+    _require_elements(name, p)
+    if object in (p.dtype, t.dtype):  # lists of Values
+        scalars = np.frompyfunc(rule, 2, 1)
+        return _reduce(scalars(_without_tensor(name, p), _without_tensor(name, t)), reduction)
+    if isinstance(t, np.ndarray):  # of the prediction's precision, so that float32 stays float32
+        t = t.astype(np.float32 if p.dtype == np.float32 else np.float64)
+    return _reduce(rule(p, t if t.ndim else t.item()), reduction)
+
+
+def _reduce(each: Any, reduction: Reduction) -> Any:
+    of_values = isinstance(each, np.ndarray) and each.dtype == object
+    if reduction == "none":
+        return each.tolist() if of_values else each
+    if not isinstance(each, Tensor | np.ndarray):
+        return each
+    if of_values:
+        return each.sum() * (1 / each.size) if reduction == "mean" else each.sum()
+    return each.mean() if reduction == "mean" else each.sum()
+
+
+def _numbers(name: str, what: str, value: Any) -> Any:
+    """Return `value` as a node or an array; an array of objects where it is a list of Values."""
+    if isinstance(value, Node):
+        return value
+    problem = f"{name} takes real numbers, nodes or lists of them"
+    try:
+        array = _objects(value) if _holds_node(value) else np.asarray(value)
+    except (TypeError, ValueError):
+        raise ShapeError(f"{problem}; the {what} has lists of different lengths") from None
+    if array.dtype == object and all(isinstance(item, Value | Real) for item in array.flat):
+        return array
+    if array.dtype.kind not in "biuf":
+        kind = type(value).__name__
+        raise DataError(f"{problem}; the {what} is a {kind} of dtype {array.dtype}")
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def _holds_node(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return any(map(_holds_node, value))
+    return isinstance(value, Node)
+
+
+def _objects(value: Any) -> NDArray[Any]:
+    """Return a list, or a list of equally long lists, as an array of its items."""
+    if any(isinstance(item, list | tuple) for item in value):
+        return np.stack([_objects(item) for item in value])
+    return np.fromiter(value, dtype=object)
+
+
+def _without_tensor(name: str, part: Tensor | NDArray[Any]) -> NDArray[Any]:
+    if isinstance(part, np.ndarray):
+        return part
+    if not part.is_constant:
+        raise DataError(
+            f"{name} would lose the gradient of a Tensor next to a list of Values: "
+            "pass its numbers, tensor.numpy()"
+        )
+    return part.numpy()
+
+
+def _label_numbers(name: str, labels: Any) -> NDArray[Any]:
+    """Return labels as an array of floats, whatever holds them."""
+    numbers = _numbers(name, "label", labels)
+    return np.asarray(numbers.numpy() if isinstance(numbers, Node) else numbers, dtype=np.float64)
+
+
+def _class_numbers(classes: Any) -> NDArray[Any]:
+    try:
+        array = np.asarray(classes.numpy() if isinstance(classes, Node) else classes)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the classes of cross_entropy are integers, one a row: {error}") from None
+    if array.dtype.kind not in "iu":
+        hint = "; for one-hot rows pass y.argmax(axis=1)" if array.ndim == 2 else ""
+        raise DataError(f"the classes of cross_entropy are integers, got dtype {array.dtype}{hint}")
+    return array
+
+
+def _require_reduction(name: str, reduction: str) -> None:
+    if reduction not in get_args(Reduction):
+        raise ValueError(f"the reduction of {name} is 'mean', 'sum' or 'none', got {reduction!r}")
+
+
+def _require_elements(name: str, prediction: Any) -> None:
+    if prediction.size == 0:
+        raise ShapeError(f"{name} needs at least one element, got shape {prediction.shape}")
+
+
+def _require_labels(
+    name: str, labels: NDArray[Any], valid: NDArray[np.bool_], expected: str, other: str = ""
+) -> None:
+    if not np.all(valid):
+        first = np.flatnonzero(~np.atleast_1d(valid))[0]
+        hint = f"; for {other.replace(': ', ' pass ')}" if other else ""
+        raise ValueError(
+            f"the labels of {name} are {expected}, got {labels.flat[first]} at {first}{hint}"
+        )

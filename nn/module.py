@@ -1,0 +1,308 @@
+"""`Module`: a part of a model that finds its own parameters."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autograd import DataError, ShapeError, Tensor, Value
+
+__all__ = ["Module", "Parameter", "finite_number", "whole_number"]
+
+Parameter = Value | Tensor
+"""What a `Module` learns: a node that is a leaf and not a constant."""
+
+
+class Module:
+    """A part of a model: what it stores as attributes is found, in the order of assignment.
+
+    A parameter is a leaf `Value` or `Tensor`, not constant, that is an attribute of the module
+    or stands in a list, tuple or dict that is. Modules among the attributes are searched too. A
+    parameter or a module that is met twice counts once, under its first name. So a subclass only
+    stores its parts and defines ``__call__``; what it wants to keep without training it, it
+    stores as an array or as a constant (``node.detach()``).
+
+    Attributes
+    ----------
+    training : bool
+        True from the start and after `train`, False after `eval`. `Dropout` asks it.
+
+    Examples
+    --------
+    >>> from autograd import Tensor
+    >>> class Scale(Module):
+    ...     def __init__(self):
+    ...         self.factor = Tensor([1.0, 2.0])
+    ...     def __call__(self, x):
+    ...         return x * self.factor
+    >>> model = Scale()
+    >>> model(Tensor([3.0, 3.0])).numpy()
+    array([3., 6.])
+    >>> [name for name, _ in model.named_parameters()]
+    ['factor']
+    """
+
+    training: bool = True
+
+    def __call__(self, x: Any) -> Any:
+        """Compute the output for `x`; every subclass defines it."""
+        raise NotImplementedError(f"{type(self).__name__} does not define __call__(self, x)")
+
+    def named_children(self) -> Iterable[tuple[str, Any]]:
+        """Yield what the module stores, with names: its attributes, unless a subclass says else."""
+        return vars(self).items()
+
+    def named_modules(self) -> Iterator[tuple[str, Module]]:
+        """Yield this module, as "", and every module below it, by dotted name.
+
+        >>> from nn import MLP
+        >>> [name for name, _ in MLP(2, [3, 1]).named_modules()]
+        ['', 'layers.0', 'layers.1', 'layers.2']
+        """
+        return ((name, part) for name, _, part in _walk(self) if isinstance(part, Module))
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Yield each parameter once, by the dotted name that `state_dict` gives it.
+
+        >>> from nn import Linear
+        >>> [(name, p.shape) for name, p in Linear(3, 2).named_parameters()]
+        [('weight', (2, 3)), ('bias', (2,))]
+        """
+        return ((name, part) for name, _, part in _walk(self) if isinstance(part, Parameter))
+
+    def parameters(self) -> list[Parameter]:
+        """List each parameter once.
+
+        >>> from nn import Linear
+        >>> len(Linear(3, 2).parameters())
+        2
+        """
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def zero_grad(self) -> None:
+        """Set every parameter's gradient back to None; otherwise the next backward adds to it."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def train(self, training: bool = True) -> Self:
+        """Set `training` here and in every module below, and return the module."""
+        for _, module in self.named_modules():
+            module.training = training
+        return self
+
+    def eval(self) -> Self:
+        """Set `training` to False here and in every module below, and return the module."""
+        return self.train(False)
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """Copy every parameter into a dict of arrays; a `Value` gives an array of shape ().
+
+        Names are as in PyTorch: "layers.0.weight" is the attribute `weight` of item 0 of the
+        list `layers`. A parameter that is shared has its first name only.
+
+        >>> from nn import Linear
+        >>> {name: array.shape for name, array in Linear(3, 2).state_dict().items()}
+        {'weight': (2, 3), 'bias': (2,)}
+        """
+        return {name: np.array(p.numpy(), order="C") for name, p in self.named_parameters()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Set every parameter from `state`, in the parameter's own dtype; all of them or none.
+
+        Parameters
+        ----------
+        state : mapping of str to array
+            As `state_dict` returns it: each name, nothing else, each array of its shape.
+
+        Raises
+        ------
+        ValueError
+            If names are missing or unexpected.
+        ShapeError
+            If an array has another shape than its parameter.
+        DataError
+            If `state` is no mapping, or an array does not hold real numbers.
+
+        Examples
+        --------
+        >>> from nn import Linear
+        >>> a, b = Linear(3, 2), Linear(3, 2)
+        >>> b.load_state_dict(a.state_dict())
+        >>> bool((a.weight.numpy() == b.weight.numpy()).all())
+        True
+        >>> b.load_state_dict({"weight": a.weight.numpy()})
+        Traceback (most recent call last):
+        ValueError: the state does not fit Linear(3, 2): missing 'bias'
+        """
+        if not isinstance(state, Mapping):
+            raise DataError(f"a state maps names to arrays, got {type(state).__name__}")
+        parameters = dict(self.named_parameters())
+        what = f"the state does not fit {self.describe()}"
+        _require_names(what, expected=parameters.keys(), given=state.keys())
+        arrays = {name: _real_array(name, array) for name, array in state.items()}
+        wrong = [
+            f"{name!r} has shape {arrays[name].shape}, expected {p.shape}"
+            for name, p in parameters.items()
+            if arrays[name].shape != p.shape
+        ]
+        if wrong:
+            raise ShapeError(f"{what}: {'; '.join(wrong)}")
+        for name, parameter in parameters.items():
+            parameter.data = arrays[name].astype(parameter.dtype)
+
+    def describe(self) -> str:
+        """Return the module in one line, without what is below it, such as "Linear(3, 2)"."""
+        return f"{type(self).__name__}()"
+
+    def __repr__(self) -> str:
+        """Show the tree: each module with its arrays' shapes and its number of parameters.
+
+        >>> from nn import MLP
+        >>> MLP(2, [16, 1])
+        MLP(2, [16, 1], relu)      65 parameters
+          layers.0: Linear(2, 16)  48 parameters  weight (16, 2), bias (16,)
+          layers.1: ReLU()
+          layers.2: Linear(16, 1)  17 parameters  weight (1, 16), bias (1,)
+        """
+        rows = [
+            (depth, name, module.describe(), _count(module), _shapes(module))
+            for name, depth, module in _walk(self)
+            if isinstance(module, Module)
+        ]
+        # Neighbours that differ in name only, such as the neurons of a layer, take one line.
+        runs = [list(run) for _, run in groupby(rows, key=lambda row: (row[0], *row[2:]))]
+        heads = [_head(run[0][0], [row[1] for row in run], run[0][2]) for run in runs]
+        counts = [run[0][3] for run in runs]
+        wide, narrow = max(map(len, heads)), max(map(len, counts))
+        return "\n".join(
+            f"{head:{wide}}  {count:>{narrow}}  {run[0][4]}".rstrip()
+            for head, count, run in zip(heads, counts, runs, strict=True)
+        )
+
+
+def _walk(root: Module) -> Iterator[tuple[str, int, Any]]:
+    """Yield each module and parameter once: dotted name, number of modules above it, itself."""
+    seen: set[int] = set()
+    stack: list[tuple[str, int, Any]] = [("", 0, root)]
+    while stack:
+        name, depth, part = stack.pop()
+        if id(part) in seen or (isinstance(part, Parameter) and not _is_parameter(part)):
+            continue
+        seen.add(id(part))
+        if isinstance(part, Module | Parameter):
+            yield name, depth, part
+        below = depth + isinstance(part, Module)
+        prefix = f"{name}." if name else ""
+        stack += [
+            (f"{prefix}{key}", below, child)
+            for key, child in reversed(list(_children(part)))
+            if isinstance(child, Module | Parameter | list | tuple | dict)
+        ]
+
+
+def _children(part: Any) -> Iterable[tuple[Any, Any]]:
+    if isinstance(part, Module):
+        return part.named_children()
+    if isinstance(part, dict):
+        return part.items()
+    return enumerate(part) if isinstance(part, list | tuple) else ()
+
+
+def _is_parameter(node: Parameter) -> bool:
+    return node.is_leaf and not node.is_constant
+
+
+def whole_number(name: str, value: object, minimum: int) -> int:
+    """Return `value` as an int of at least `minimum`.
+
+    Raises
+    ------
+    DataError
+        If `value` is not an integer.
+    ValueError
+        If it is below `minimum`.
+
+    Examples
+    --------
+    >>> whole_number("epochs", 0, 1)
+    Traceback (most recent call last):
+    ValueError: epochs must be at least 1, got 0
+    """
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise DataError(f"{name} must be an integer, got {value!r}") from None
+    if number < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {number}")
+    return number
+
+
+def finite_number(name: str, value: object, minimum: float = -np.inf) -> float:
+    """Return `value` as a finite float of at least `minimum`.
+
+    Raises
+    ------
+    DataError
+        If `value` is not a real number.
+    ValueError
+        If it is nan, infinite or below `minimum`.
+
+    Examples
+    --------
+    >>> finite_number("lr", -1, minimum=0)
+    Traceback (most recent call last):
+    ValueError: lr must be a finite number of at least 0, got -1.0
+    """
+    if not isinstance(value, Real):
+        raise DataError(f"{name} must be a number, got {value!r}")
+    number = float(value)
+    if not np.isfinite(number) or number < minimum:
+        bound = "" if minimum == -np.inf else f" of at least {minimum:g}"
+        raise ValueError(f"{name} must be a finite number{bound}, got {number}")
+    return number
+
+
+def _require_names(what: str, expected: Iterable[str], given: Iterable[str]) -> None:
+    complaints = [
+        f"{kind} {', '.join(map(repr, names))}"
+        for kind, names in [
+            ("missing", [name for name in expected if name not in given]),
+            ("unexpected", [name for name in given if name not in expected]),
+        ]
+        if names
+    ]
+    if complaints:
+        raise ValueError(f"{what}: {'; '.join(complaints)}")
+
+
+def _real_array(name: str, value: Any) -> NDArray[Any]:
+    try:
+        array = np.asarray(value.numpy() if isinstance(value, Parameter) else value)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name!r} must be an array of real numbers: {error}") from None
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{name!r} must hold real numbers, got dtype {array.dtype}")
+    return array
+
+
+def _count(module: Module) -> str:
+    count = sum(parameter.size for parameter in module.parameters())
+    return f"{count:,} parameter{'s' * (count != 1)}" if count else ""
+
+
+def _shapes(module: Module) -> str:
+    own = [(n, p) for n, depth, p in _walk(module) if depth == 1 and isinstance(p, Parameter)]
+    return ", ".join(f"{name} {parameter.shape}" for name, parameter in own if parameter.shape)
+
+
+def _head(depth: int, names: list[str], description: str) -> str:
+    many = len(names) > 1
+    name = f"{names[0]}..{names[-1].rpartition('.')[2]}" if many else names[0]
+    times = f"{len(names)} × " if many else ""
+    return "  " * depth + (f"{name}: " if name else "") + times + description

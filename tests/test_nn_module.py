@@ -1,0 +1,198 @@
+"""`Module`: what it finds, names, saves, loads and shows."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nn
+from autograd import DataError, ShapeError, Tensor, Value
+from nn import MLP, Dropout, Layer, Linear, Module, ReLU, Sequential
+
+
+class Parts(Module):
+    """Parameters in every place where a module looks for them, and things that are none."""
+
+    def __init__(self) -> None:
+        self.first = Tensor([1.0, 2.0])
+        self.listed = [Value(1.0), (Value(2.0), {"deep": Tensor([[3.0]])})]
+        self.named = {"layer": Linear(2, 3, bias=False, rng=0)}
+        self.shared = self.first
+        self.constant = Tensor([1.0]).detach()
+        self.integers = Tensor([1, 2])
+        self.computed = self.first * 2
+        self.array = np.ones(3)
+        self.number, self.text, self.nothing = 1.0, "text", None
+        self.itself = self
+
+
+NAMES = ["first", "listed.0", "listed.1.0", "listed.1.1.deep", "named.layer.weight"]
+
+
+def test_parameters_are_found_once_in_the_order_of_attributes() -> None:
+    model = Parts()
+    assert [name for name, _ in model.named_parameters()] == NAMES
+    assert model.parameters() == [p for _, p in model.named_parameters()]
+    assert model.parameters()[0] is model.first
+
+
+def test_modules_are_found_once() -> None:
+    assert [name for name, _ in Parts().named_modules()] == ["", "named.layer"]
+
+
+def test_a_subclass_without_a_call_says_so() -> None:
+    with pytest.raises(NotImplementedError, match=r"Parts does not define __call__\(self, x\)"):
+        Parts()(1.0)
+
+
+def test_zero_grad_sets_none() -> None:
+    model = Linear(2, 1)
+    model(np.ones((3, 2))).sum().backward()
+    assert all(p.grad is not None for p in model.parameters())
+    model.zero_grad()
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_train_and_eval_reach_every_module_and_return_the_model() -> None:
+    model = Sequential(Linear(2, 2), Sequential(Dropout(0.5)))
+    assert model.training
+    assert model.eval() is model
+    assert [m.training for _, m in model.named_modules()] == [False] * 4
+    assert model.train() is model
+    assert all(m.training for _, m in model.named_modules())
+
+
+def test_depth_does_not_matter() -> None:
+    model: Module = Linear(1, 1)
+    for _ in range(3000):
+        model = Sequential(model)
+    assert len(model.parameters()) == 2
+    model.eval()
+
+
+def test_state_goes_round() -> None:
+    a, b = MLP(3, [4, 2], rng=0), MLP(3, [4, 2], rng=1)
+    state = a.state_dict()
+    b.load_state_dict(state)
+    x = np.arange(6.0).reshape(2, 3)
+    assert (a(x).numpy() == b(x).numpy()).all()
+    assert list(state) == ["layers.0.weight", "layers.0.bias", "layers.2.weight", "layers.2.bias"]
+
+
+def test_state_of_values_goes_round() -> None:
+    a, b = Layer(2, 2, rng=0), Layer(2, 2, rng=1)
+    b.load_state_dict(a.state_dict())
+    assert [p.data for p in a.parameters()] == [p.data for p in b.parameters()]
+    assert list(a.state_dict())[:3] == ["neurons.0.w.0", "neurons.0.w.1", "neurons.0.b"]
+    assert all(array.shape == () for array in a.state_dict().values())
+
+
+def test_state_is_that_of_pytorch() -> None:
+    torch = pytest.importorskip("torch")
+    theirs = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+    ours = Sequential(Linear(3, 4), ReLU(), Linear(4, 2))
+    ours.load_state_dict({name: t.double().numpy() for name, t in theirs.state_dict().items()})
+    x = np.linspace(-1, 1, 15).reshape(5, 3)
+    expected = theirs.double()(torch.from_numpy(x)).detach().numpy()
+    np.testing.assert_allclose(ours(x).numpy(), expected, rtol=1e-12, atol=1e-14)
+
+
+def test_the_state_is_a_copy() -> None:
+    model = Linear(2, 2, rng=0)
+    before = model.weight.numpy().copy()
+    state = model.state_dict()
+    state["weight"][:] = 7.0
+    assert (model.weight.numpy() == before).all()
+    model.load_state_dict(state)
+    state["weight"][:] = 9.0
+    assert (model.weight.numpy() == 7.0).all()
+
+
+def test_the_state_is_contiguous() -> None:
+    model = Linear(2, 3)
+    model.weight.data = np.asfortranarray(model.weight.numpy())
+    assert model.state_dict()["weight"].flags.c_contiguous
+
+
+def test_loading_keeps_the_dtype_of_the_parameters() -> None:
+    model = Linear(2, 2, dtype=np.float32)
+    model.load_state_dict(Linear(2, 2).state_dict())
+    assert model.weight.dtype == model.bias.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"bias": None}, ValueError, r"does not fit Linear\(3, 2\): missing 'bias'"),
+        ({"gain": np.ones(2)}, ValueError, "unexpected 'gain'"),
+        (
+            {"bias": None, "gain": np.ones(2)},
+            ValueError,
+            "missing 'bias'; unexpected 'gain'",
+        ),
+        (
+            {"bias": np.ones(3)},
+            ShapeError,
+            r"does not fit Linear\(3, 2\): 'bias' has shape \(3,\), expected \(2,\)",
+        ),
+        ({"bias": [[1.0], [1.0, 2.0]]}, DataError, "'bias' must be an array of real numbers"),
+        ({"bias": ["a", "b"]}, DataError, "'bias' must hold real numbers, got dtype <U1"),
+    ],
+)
+def test_a_state_that_does_not_fit_changes_nothing(
+    change: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    model = Linear(3, 2, rng=0)
+    before = model.state_dict()
+    state = {**Linear(3, 2, rng=1).state_dict(), **change}
+    state = {name: array for name, array in state.items() if array is not None}
+    with pytest.raises(error, match=message):
+        model.load_state_dict(state)
+    for name, array in model.state_dict().items():
+        assert (array == before[name]).all()
+
+
+def test_a_state_is_a_mapping() -> None:
+    with pytest.raises(DataError, match="a state maps names to arrays, got list"):
+        Linear(3, 2).load_state_dict([1.0])  # type: ignore[arg-type]
+
+
+def test_repr_is_a_tree_with_shapes_and_counts() -> None:
+    model = Sequential(Linear(64, 32), ReLU(), Dropout(0.2), Linear(32, 10))
+    assert repr(model).splitlines() == [
+        "Sequential()         2,410 parameters",
+        "  0: Linear(64, 32)  2,080 parameters  weight (32, 64), bias (32,)",
+        "  1: ReLU()",
+        "  2: Dropout(0.2)",
+        "  3: Linear(32, 10)    330 parameters  weight (10, 32), bias (10,)",
+    ]
+
+
+def test_repr_joins_equal_neighbours() -> None:
+    assert repr(MLP(2, [16, 1], node=Value)).splitlines() == [
+        "MLP(2, [16, 1], relu)                             65 parameters",
+        "  layers.0: Layer(2, 16, relu)                    48 parameters",
+        "    layers.0.neurons.0..15: 16 × Neuron(2, relu)   3 parameters",
+        "  layers.1: Layer(16, 1, identity)                17 parameters",
+        "    layers.1.neurons.0: Neuron(16, identity)      17 parameters",
+    ]
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+@pytest.mark.parametrize("node", [Tensor, Value])
+def test_models_can_be_copied_and_pickled(again: Any, node: Any) -> None:
+    model = MLP(2, [3, 1], node=node, rng=0)
+    copied = again(model)
+    assert copied.parameters()[0] is not model.parameters()[0]
+    for name, array in copied.state_dict().items():
+        assert (array == model.state_dict()[name]).all()
+
+
+def test_the_public_names_exist_and_have_documentation() -> None:
+    assert len(set(nn.__all__)) == len(nn.__all__)
+    for name in nn.__all__:
+        assert getattr(nn, name).__doc__, name
