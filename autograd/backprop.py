@@ -8,7 +8,7 @@ Run on data the pass gives numbers; run on nodes it records a graph of the gradi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,16 @@ import numpy as np
 from .errors import DataError, GradientError, ShapeError, StaleGraphError
 from .graph import Node, topological_order
 from .ops.comparison import where
-from .ops.shape import as_value, astype, broadcast_to
-from .primitive import Masked, as_weak_data, constant_node, current_data, describe, new_node
+from .ops.shape import as_value, astype, broadcast_to, shape_of
+from .primitive import (
+    Masked,
+    as_weak_data,
+    constant_node,
+    current_data,
+    describe,
+    new_node,
+    recording,
+)
 
 __all__ = ["backward", "gradients"]
 
@@ -52,9 +60,20 @@ def backward(output: Node, cotangent: Any = None) -> None:
     >>> x.grad, y.grad
     (4.0, 2.0)
     """
+    seed = _seed(output, cotangent)
+    dropped: list[Node] = []
+    leaves = _visit(output, seed, dropped)
+    if dropped and not all(np.isfinite(g).all() for _, g in leaves):
+        leaves = _visit(output, seed, None)
+    for leaf, g in leaves:
+        leaf.grad = g if leaf.grad is None else _as_data(leaf.grad + g, leaf)
+
+
+def _visit(output: Node, seed: Any, dropped: list[Node] | None) -> list[tuple[Node, Any]]:
+    """Give each computed node its cotangent as ``grad``; return those of the leaves."""
     leaves = []
     with np.errstate(all="ignore"):
-        for node, g in cotangents(output, _seed(output, cotangent)):
+        for node, g in cotangents(output, seed, dropped=dropped):
             if type(g) is not float:
                 g = _as_data(g.value if type(g) is Masked else g, node)
             if node._first is None:
@@ -63,8 +82,7 @@ def backward(output: Node, cotangent: Any = None) -> None:
             if type(g) is not float:
                 g.flags.writeable = False  # other nodes may hold the same array
             node.grad = g
-    for leaf, g in leaves:
-        leaf.grad = g if leaf.grad is None else _as_data(leaf.grad + g, leaf)
+    return leaves
 
 
 def gradients(
@@ -111,22 +129,46 @@ def gradients(
     nodes = list(wrt) if isinstance(wrt, (list, tuple)) else [wrt]
     for node in nodes:
         _require_variable(node)
-    found: dict[Node, Any] = dict.fromkeys(nodes)
     seed = _seed(output, cotangent)
     if differentiable:
-        seed = cotangent if isinstance(cotangent, Node) else constant_node(seed)
-    with np.errstate(all="ignore"):
-        for node, g in cotangents(output, seed, differentiable):
-            if node in found:
-                found[node] = g.value if type(g) is Masked else g
+        found = _record_gradient(output, cotangent, seed, nodes)
+    else:
+        dropped: list[Node] = []
+        found = _collect(output, seed, nodes, dropped)
+        if dropped and not all(g is None or np.isfinite(g).all() for g in found.values()):
+            found = _collect(output, seed, nodes, None)
     finish = _own_node if differentiable else _own_data
     results = [finish(found[node], node) for node in nodes]
     return results[0] if isinstance(wrt, Node) else results
 
 
+def _collect(
+    output: Node,
+    seed: Any,
+    nodes: list[Node],
+    dropped: list[Node] | None,
+    differentiable: bool = False,
+) -> dict[Node, Any]:
+    """The cotangents of some nodes; None for one that is not reached."""
+    found: dict[Node, Any] = dict.fromkeys(nodes)
+    with np.errstate(all="ignore"):
+        for node, g in cotangents(output, seed, differentiable, dropped):
+            if node in found:
+                found[node] = g.value if type(g) is Masked else g
+    return found
+
+
+def _record_gradient(output: Node, cotangent: Any, seed: Any, nodes: list[Node]) -> dict[Node, Any]:
+    """`_collect` on nodes, recorded even where other things are not."""
+    with recording():
+        start = cotangent if isinstance(cotangent, Node) else constant_node(seed)
+        return _collect(output, start, nodes, None, differentiable=True)
+
+
 def _as_data(g: Any, node: Node) -> Any:
     """A cotangent as a float for a Value and an array for a Tensor: NumPy's scalars are neither."""
-    return float(g) if type(node._data) is float else np.asarray(g)
+    data = node._data
+    return float(g) if type(data) is float else np.asarray(g, dtype=data.dtype)
 
 
 def _own_data(g: Any, node: Node) -> Any:
@@ -190,11 +232,15 @@ def _plain(x: Any) -> Any:
 # --------------------------------------------------------------------------- the pass
 
 
-def cotangents(output: Node, seed: Any, differentiable: bool = False) -> Iterator[tuple[Node, Any]]:
+def cotangents(
+    output: Node, seed: Any, differentiable: bool = False, dropped: list[Node] | None = None
+) -> Iterator[tuple[Node, Any]]:
     """Walk back from `output`, yielding each node that a cotangent reaches, with it complete.
 
-    On data, cotangents are floats and arrays (or `Masked`); when `differentiable`, nodes.
-    Consumers come before their inputs.
+    On data, cotangents are floats and arrays; when `differentiable`, nodes. Consumers come before
+    their inputs. Where some elements of a cotangent do not exist it is `Masked`. Carrying masks
+    takes time and matters only if something is not finite: with a list `dropped` they are left
+    out, 0 standing for nothing, and the nodes that made them are listed.
     """
     order = topological_order(output)
     if differentiable:
@@ -236,7 +282,7 @@ def cotangents(output: Node, seed: Any, differentiable: bool = False) -> Iterato
                 continue
             except ArithmeticError:
                 pass
-        _pull(node, g, table, differentiable)
+        _pull(node, g, table, differentiable, dropped)
 
 
 def _stale(node: Node) -> StaleGraphError:
@@ -249,7 +295,13 @@ def _stale(node: Node) -> StaleGraphError:
     )
 
 
-def _pull(node: Node, g: Any, table: dict[Node, Any], differentiable: bool) -> None:
+def _pull(
+    node: Node,
+    g: Any,
+    table: dict[Node, Any],
+    differentiable: bool,
+    dropped: list[Node] | None,
+) -> None:
     """Add what the cotangent `g` of a node contributes to those of its inputs."""
     inputs, primitive, params = node.inputs, node.primitive, node.params
     assert primitive is not None
@@ -258,19 +310,24 @@ def _pull(node: Node, g: Any, table: dict[Node, Any], differentiable: bool) -> N
             raise _stale(node)
     out: Any = node if differentiable else node._data
     operands: Any = inputs if differentiable else [x._data for x in inputs]
-    mask = None
+    reach = None
     if type(g) is Masked:
-        g, mask = g.value, g.mask
+        reach = _reach(node, g.mask)
+        operands = [_harmless(x, exists) for x, exists in zip(operands, reach, strict=True)]
+        g = g.value
     fit = _fit_node if differentiable else _fit_data
-    for x, rule in zip(inputs, primitive.pullbacks, strict=False):
+    for i, (x, rule) in enumerate(zip(inputs, primitive.pullbacks, strict=False)):
         if x.is_constant or rule is None:
             continue
         try:
             c = rule(g, out, *operands, **params)
         except ArithmeticError:
             c = _with_ieee_floats(rule, g, out, operands, params)
-        if mask is not None:
-            c = _masked(c, mask, rule, node)
+        if reach is not None:
+            c = _masked(c, reach[i])
+        if type(c) is Masked and dropped is not None:
+            dropped.append(node)
+            c = c.value
         if c is None:
             continue
         c = _fit_masked(c, x, fit) if type(c) is Masked else fit(c, x)
@@ -281,7 +338,7 @@ def _pull(node: Node, g: Any, table: dict[Node, Any], differentiable: bool) -> N
             table[x] = c if old is None else _add(old, c)
 
 
-def _with_ieee_floats(rule: Any, g: Any, out: Any, operands: Any, params: dict[str, Any]) -> Any:
+def _with_ieee_floats(rule: Any, g: Any, out: Any, operands: Any, params: Mapping[str, Any]) -> Any:
     """Apply a rule where Python's floats raise: NumPy's give inf or nan, as IEEE 754 has it."""
     g, out, *operands = (np.float64(x) if type(x) is float else x for x in (g, out, *operands))
     return rule(g, out, *operands, **params)
@@ -323,30 +380,49 @@ def _unbroadcast(c: Any, shape: tuple[int, ...]) -> Any:
 # --------------------------------------------------------------------------- no gradient here
 
 
-def _masked(c: Any, mask: np.ndarray, rule: Any, node: Node) -> Any:
-    """Carry the mask of a node's cotangent over to a contribution that its pullback made of it."""
-    if c is None:
-        return None
+def _reach(node: Node, mask: np.ndarray) -> list[np.ndarray | None]:
+    """For each input the elements that get something from the output's elements in `mask`.
+
+    An elementwise primitive reaches what is in the mask. For others a rule is asked, with random
+    weights in place of a cotangent, so that nothing cancels: a structural one on the numbers at
+    hand, since these may decide what goes where (a sort), any other on random numbers, since
+    these may be nan.
+    """
     primitive: Any = node.primitive
-    value, own = (c.value, c.mask) if type(c) is Masked else (c, True)
     if primitive.elementwise:
-        exists = mask
-    elif primitive.structural:
-        exists = _reached(rule, mask, node, node._data, [x._data for x in node.inputs])
-    else:
-        # Which elements a dense primitive reaches is seen on numbers that nothing cancels on.
-        draw = np.random.default_rng(0).uniform
+        return [mask for _ in node.inputs]
+    draw = np.random.default_rng(0).uniform
+    operands = [x._data for x in node.inputs]
+    out = node._data
+    if not primitive.structural:
         operands = [draw(0.5, 1.5, x.shape) for x in node.inputs]
         out = primitive.array(*operands, **node.params)
-        number = value._data if isinstance(value, Node) else value
-        exists = _reached(rule, mask, node, out, operands) | (np.isfinite(number) & (number != 0))
+    weights = np.where(mask, draw(0.5, 1.5, mask.shape), 0.0)
+    return [
+        None if rule is None else _nonzero(rule(weights, out, *operands, **node.params))
+        for rule, _ in zip(primitive.pullbacks, operands, strict=False)
+    ]
+
+
+def _nonzero(c: Any) -> np.ndarray:
+    return np.asarray((c.value if type(c) is Masked else c) != 0)
+
+
+def _harmless(operand: Any, exists: np.ndarray | None) -> Any:
+    """An operand with 1 for the elements that nothing comes back to: they may be nan."""
+    if exists is None or np.shape(exists) != shape_of(operand) or exists.all():
+        return operand
+    return where(exists, operand, 1.0)
+
+
+def _masked(c: Any, exists: np.ndarray | None) -> Any:
+    """Drop the elements of a contribution that do not exist, nan though they may be."""
+    if c is None or exists is None:
+        return c
+    value, own = (c.value, c.mask) if type(c) is Masked else (c, True)
+    number = value._data if isinstance(value, Node) else value
+    exists = exists | (np.isfinite(number) & (number != 0))
     return Masked(where(exists, value, 0.0), exists & own)
-
-
-def _reached(rule: Any, mask: np.ndarray, node: Node, out: Any, operands: list[Any]) -> np.ndarray:
-    """The elements of an input that get something from the elements of the output in `mask`."""
-    moved = rule(mask.astype(float), out, *operands, **node.params)
-    return np.asarray((moved.value if type(moved) is Masked else moved) != 0)
 
 
 def _fit_masked(c: Masked, x: Node, fit: Any) -> Any:

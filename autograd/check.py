@@ -153,7 +153,10 @@ def _slope(function: Callable[..., Node], directions: np.random.Generator) -> Ca
 
     def gradient(*leaves: Node) -> list[Node]:
         variables = [leaf for leaf in leaves if not leaf.is_constant]
-        slopes: list[Node] = gradients(function(*leaves), variables, differentiable=True)
+        output: Any = function(*leaves)
+        if output.is_constant:
+            return [output * 0.0]
+        slopes: list[Node] = gradients(output, variables, differentiable=True)
         return slopes
 
     return _contracted(gradient, directions)

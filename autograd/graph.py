@@ -8,9 +8,10 @@ by reference counting when its output is dropped.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from threading import Lock
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from .errors import GradientError
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Node", "topological_order"]
 
-NO_PARAMS: dict[str, Any] = {}
-"""The parameters of a primitive that has none: one shared empty dict, never written to."""
+NO_PARAMS: Mapping[str, Any] = MappingProxyType({})
+"""The parameters of a primitive that has none, shared by all such nodes."""
 
 
 class Clock:
@@ -104,7 +105,7 @@ class Node:
     grad: Any
     is_constant: bool
     label: str
-    params: dict[str, Any]
+    params: Mapping[str, Any]
     primitive: Primitive | None
 
     @property
@@ -136,8 +137,8 @@ class Node:
         """Whether the node was made by hand rather than computed from others."""
         return self._first is None
 
-    def _adopt(self) -> Any:
-        return self._data
+    def _adopt_changes(self) -> bool:
+        return False
 
     def numpy(self) -> Any:
         """The data for reading: a float, or a read-only array that shares memory."""
@@ -169,12 +170,14 @@ class Node:
 
     def _fields(self) -> tuple[Any, ...]:
         # Data and parameters are never written to, so copies share them.
+        if self._shown is not None:
+            self._adopt_changes()
         return (
-            self._data if self._shown is None else self._adopt(),
+            self._data,
             self.grad,
             self.label,
             self.primitive,
-            self.params,
+            self.params or None,  # the shared empty one cannot be pickled
             self.epoch,
             self.is_constant,
         )

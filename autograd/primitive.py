@@ -8,7 +8,7 @@ where tests may sample it. Every other part of the package reads the record.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -206,7 +206,14 @@ def no_grad() -> Iterator[None]:
     >>> y.is_constant, y.inputs
     (True, ())
     """
-    token = _recording.set(False)
+    with recording(False):
+        yield
+
+
+@contextmanager
+def recording(on: bool = True) -> Iterator[None]:
+    """Record, or do not, in the current thread and async task."""
+    token = _recording.set(on)
     try:
         yield
     finally:
@@ -216,19 +223,22 @@ def no_grad() -> Iterator[None]:
 # --------------------------------------------------------------------------- evaluate or record
 
 
-def apply(primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
+def apply(primitive: Primitive, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
     """Evaluate a primitive on plain data, or on nodes and record it.
 
     Returns a float or array when no operand is a node, otherwise a node: a `Value` when all the
     data are floats and the primitive has a scalar forward, else a `Tensor`.
     """
+    now = clock.now  # before the data is read: a change by another thread is noticed
     data: list[Any] = []
     has_nodes = live = False
     for x in operands:
         if isinstance(x, Node):
             has_nodes = True
             live = live or not x.is_constant
-            data.append(x._data if x._shown is None else x._adopt())
+            if x._shown is not None and x._adopt_changes():
+                return apply(primitive, operands, params)  # the clock has moved on
+            data.append(x._data)
         else:
             data.append(as_data(x, primitive.name))
     if not has_nodes:
@@ -238,14 +248,17 @@ def apply(primitive: Primitive, operands: Sequence[Any], params: dict[str, Any])
         for i, x in enumerate(operands):
             if not isinstance(x, Node):
                 x = constant(data[i])
+                x.epoch = now
                 data[i] = x._data
             inputs.append(x)
-        return record(primitive, _evaluate(primitive, data, params), inputs, params)
+        node = record(primitive, _evaluate(primitive, data, params), inputs, params)
+        node.epoch = now
+        return node
     data = [x.item() if isinstance(x, np.generic) else x for x in data]
     return constant_node(_evaluate(primitive, data, params))
 
 
-def _evaluate(primitive: Primitive, data: list[Any], params: dict[str, Any]) -> Any:
+def _evaluate(primitive: Primitive, data: list[Any], params: Mapping[str, Any]) -> Any:
     if primitive.scalar is not None and np.ndarray not in map(type, data):
         return primitive.on_floats(*map(as_float, data), **params)
     try:
@@ -267,12 +280,12 @@ _OUR_ERRORS: dict[type[Exception], type[AutogradError]] = {
 
 
 @np.errstate(all="ignore")
-def _quietly(array: Function, operands: Sequence[Any], params: dict[str, Any]) -> Any:
+def _quietly(array: Function, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
     return array(*operands, **params)
 
 
 def _misfit(
-    primitive: Primitive, data: Sequence[Any], params: dict[str, Any], error: Exception
+    primitive: Primitive, data: Sequence[Any], params: Mapping[str, Any], error: Exception
 ) -> str:
     shapes = [str(np.shape(x)) for x in data]
     given = ", ".join(f"{name}={value!r}" for name, value in params.items())
@@ -286,7 +299,7 @@ def _misfit(
     return f"{primitive.name} {what}" + (f" with {given}" if given else "") + f": {reason}"
 
 
-def _evaluate_plain(primitive: Primitive, data: list[Any], params: dict[str, Any]) -> Any:
+def _evaluate_plain(primitive: Primitive, data: list[Any], params: Mapping[str, Any]) -> Any:
     if primitive.scalar is not None and all(type(x) in (float, int, bool) for x in data):
         return primitive.on_floats(*map(as_float, data), **params)
     return primitive.array(*data, **params)
@@ -294,10 +307,14 @@ def _evaluate_plain(primitive: Primitive, data: list[Any], params: dict[str, Any
 
 def current_data(node: Node) -> Any:
     """The data of a node as an operation sees it now, changes of a leaf's array included."""
-    return node._data if node._shown is None else node._adopt()
+    if node._shown is not None:
+        node._adopt_changes()
+    return node._data
 
 
-def record(primitive: Primitive, data: Any, inputs: Sequence[Node], params: dict[str, Any]) -> Node:
+def record(
+    primitive: Primitive, data: Any, inputs: Sequence[Node], params: Mapping[str, Any]
+) -> Node:
     """Make the node that stands for `primitive` applied to `inputs` with result `data`."""
     node = new_node(data)
     node._set_inputs(inputs)
@@ -407,6 +424,14 @@ def _array_of_numbers(x: Iterable[Any], who: str) -> np.ndarray | None:
     return array if array.dtype.kind in "fiub" else None
 
 
+def fixed_number(x: Any, name: str) -> float:
+    """Check a parameter that is not differentiated; a node there would lose its gradient."""
+    data = None if isinstance(x, Node) else as_data(x, name)
+    if data is None or np.ndim(data):
+        raise DataError(f"{name} is one fixed number, without a gradient, got {describe(x)}")
+    return as_float(data)
+
+
 def describe(x: Any) -> str:
     """Name something given by mistake, shortly."""
     if isinstance(x, np.ndarray):
@@ -452,6 +477,7 @@ def _unary(primitive: Primitive) -> Function:
     def function(x: Any) -> Any:
         kind = type(x)
         if kind is Value and not x.is_constant and recording():
+            now = clock.now  # before the data is read: a change by another thread is noticed
             try:
                 data = scalar(x._data)
             except (ArithmeticError, ValueError):
@@ -464,7 +490,7 @@ def _unary(primitive: Primitive) -> Function:
             node.params = NO_PARAMS
             node.grad = None
             node.label = ""
-            node.epoch = clock.now
+            node.epoch = now
             node.is_constant = False
             return node
         if kind is float:
@@ -493,6 +519,7 @@ def _binary(primitive: Primitive) -> Function:
             y = _constant_value(y)
         if (x.is_constant and y.is_constant) or not recording():
             return apply(primitive, (x, y), NO_PARAMS)
+        now = clock.now
         try:
             data = scalar(x._data, y._data)
         except (ArithmeticError, ValueError):
@@ -505,7 +532,7 @@ def _binary(primitive: Primitive) -> Function:
         node.params = NO_PARAMS
         node.grad = None
         node.label = ""
-        node.epoch = clock.now
+        node.epoch = now
         node.is_constant = False
         return node
 

@@ -136,35 +136,67 @@ ACTIVATIONS: dict[str, type[Activation]] = {}
 
 
 class ReLU(Activation, function=relu):
-    """max(x, 0), with slope 0 at 0."""
+    """max(x, 0), with slope 0 at 0.
+
+    >>> ReLU()([-1.0, 2.0])
+    [0.0, 2.0]
+    """
 
 
 class LeakyReLU(Activation, function=leaky_relu):
-    """x where positive, else slope x; ``LeakyReLU(slope=0.01)``."""
+    """x where positive, else slope x; ``LeakyReLU(slope=0.01)``.
+
+    >>> LeakyReLU(slope=0.5)([-1.0, 2.0])
+    [-0.5, 2.0]
+    """
 
 
 class ELU(Activation, function=elu):
-    """x where positive, else alpha (exp(x) - 1); ``ELU(alpha=1.0)``."""
+    """x where positive, else alpha (exp(x) - 1); ``ELU(alpha=1.0)``.
+
+    >>> ELU()([0.0, 2.0])
+    [0.0, 2.0]
+    """
 
 
 class GELU(Activation, function=gelu):
-    """x Φ(x), where Φ is the normal distribution function."""
+    """x Φ(x), where Φ is the normal distribution function.
+
+    >>> GELU()(0.0)
+    0.0
+    """
 
 
 class SiLU(Activation, function=silu):
-    """x sigmoid(x), also called swish."""
+    """x sigmoid(x), also called swish.
+
+    >>> SiLU()(0.0)
+    0.0
+    """
 
 
 class Softplus(Activation, function=softplus):
-    """log(1 + exp(x)), a smooth relu."""
+    """log(1 + exp(x)), a smooth relu.
+
+    >>> Softplus()(800.0)
+    800.0
+    """
 
 
 class Tanh(Activation, function=tanh, weights=glorot_uniform):
-    """The hyperbolic tangent."""
+    """The hyperbolic tangent.
+
+    >>> Tanh()(0.0)
+    0.0
+    """
 
 
 class Sigmoid(Activation, function=sigmoid, weights=glorot_uniform):
-    """1 / (1 + exp(-x))."""
+    """1 / (1 + exp(-x)).
+
+    >>> Sigmoid()(0.0)
+    0.5
+    """
 
 
 def identity(x: Any) -> Any:
@@ -177,7 +209,11 @@ def identity(x: Any) -> Any:
 
 
 class Identity(Activation, function=identity, weights=glorot_uniform):
-    """x itself: no activation."""
+    """x itself: no activation.
+
+    >>> Identity()(2.0)
+    2.0
+    """
 
 
 def initial_parameters(

@@ -39,6 +39,19 @@ class Optimizer:
         If a node is no leaf or a constant, and so cannot be learnt.
     ValueError
         If there is no parameter, or one comes twice.
+
+    Examples
+    --------
+    >>> from autograd import Value
+    >>> class SignDescent(Optimizer):
+    ...     def update(self, weight, gradient, state):
+    ...         return weight - 0.1 * np.sign(gradient), state
+    >>> x = Value(1.0)
+    >>> optimizer = SignDescent([x])
+    >>> (x * x).backward()
+    >>> optimizer.step()
+    >>> x.data
+    0.9
     """
 
     def __init__(

@@ -20,6 +20,7 @@ from ..primitive import (
     Primitive,
     elementwise,
     example,
+    fixed_number,
     publish,
 )
 from .comparison import minimum, where
@@ -133,10 +134,15 @@ reciprocal: Function = elementwise(
     """,
 )
 
+
+def _pow_array(x: Any, y: Any) -> Any:
+    return np.square(x) if type(y) is float and y == 2.0 else np.power(x, y)
+
+
 pow: Function = elementwise(
     "pow",
     math.pow,
-    operator.pow,
+    _pow_array,
     lambda g, out, x, y: where((x == 0) & (y == 0), 0.0, g * (y * pow(x, y - 1.0))),
     lambda g, out, x, y: where((x == 0) & (y >= 0), 0.0, g * (out * log(x))),
     label="**",
@@ -487,7 +493,7 @@ def leaky_relu(x: Any, slope: float = 0.01) -> Any:
     >>> leaky_relu(-2.0, slope=0.5)
     -1.0
     """
-    return _leaky_relu(x, slope=float(slope))
+    return _leaky_relu(x, slope=fixed_number(slope, "slope"))
 
 
 publish(leaky_relu, _leaky_relu)
@@ -512,7 +518,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     >>> elu(0.0), elu(2.0)
     (0.0, 2.0)
     """
-    return _elu(x, alpha=float(alpha))
+    return _elu(x, alpha=fixed_number(alpha, "alpha"))
 
 
 publish(elu, _elu)

@@ -196,7 +196,7 @@ publish(std, _std)
 
 
 def _pull_extreme(g: Any, out: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
-    extreme = x == _expand(out, x, axis)
+    extreme = (x == _expand(out, x, axis)) | (x != x)  # a nan is the extreme of its slice
     ties = np.sum(extreme, axis=axis, keepdims=True)
     return where(extreme, _kept_dims(g, x, axis) / ties, 0.0)
 

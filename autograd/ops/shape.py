@@ -11,7 +11,16 @@ import numpy as np
 
 from ..errors import DataError, ShapeError
 from ..graph import Node
-from ..primitive import REAL, EachOperand, Primitive, as_data, describe, example, publish
+from ..primitive import (
+    REAL,
+    EachOperand,
+    Primitive,
+    as_data,
+    describe,
+    example,
+    fixed_number,
+    publish,
+)
 from .indexing import getitem
 
 __all__ = [
@@ -244,7 +253,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", value: float = 0.0) -> A
             f"{len(shape_of(x))} axes of shape {shape_of(x)}"
         ) from None
     if mode == "constant":
-        return _pad(x, widths=widths, value=float(value))
+        return _pad(x, widths=widths, value=fixed_number(value, "value"))
     if mode not in ("edge", "reflect", "symmetric", "wrap"):
         raise ShapeError(f"pad mode {mode!r} is unknown: constant, edge, reflect, symmetric, wrap")
     where_from = [
@@ -437,10 +446,14 @@ def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any
     if axis is None:
         x, axis = reshape(x, math.prod(shape_of(x))), 0
     axis = _axis(axis, len(shape_of(x)), "repeat")
-    counts = as_data(repeats)
-    if np.size(counts) not in (1, shape_of(x)[axis]) or np.any(np.less(counts, 0)):
+    counts = np.asarray(as_data(repeats, "repeat"))
+    if (
+        counts.dtype.kind not in "iu"
+        or np.size(counts) not in (1, shape_of(x)[axis])
+        or np.any(np.less(counts, 0))
+    ):
         raise ShapeError(
-            f"repeat: repeats {repeats!r} must be one number, or one for each of the "
+            f"repeat: repeats {repeats!r} must be one whole number, or one for each of the "
             f"{shape_of(x)[axis]} elements along axis {axis}, and not negative"
         )
     where_from = np.repeat(np.arange(shape_of(x)[axis]), counts)
