@@ -33,9 +33,7 @@ class Naive:
         return np.tensordot(np.asarray(cotangent), self.jacobians[key], axes=self.data.ndim)
 
 
-def elementwise(
-    f: Callable[..., Array], *partials: Callable[..., Array]
-) -> Callable[..., Naive]:
+def elementwise(f: Callable[..., Array], *partials: Callable[..., Array]) -> Callable[..., Naive]:
     """An operation given by its partial derivatives, on operands that broadcast."""
 
     def operation(*xs: Naive) -> Naive:

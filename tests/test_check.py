@@ -25,9 +25,14 @@ def plant() -> Iterator[Plant]:
         planted.append(f"planted {len(planted)}")
         shapes = ((3,),) * len(pullbacks)
         return Primitive(
-            planted[-1], "planted", scalar, array, pullbacks, [REAL] * len(pullbacks),
+            planted[-1],
+            "planted",
+            scalar,
+            array,
+            pullbacks,
+            [REAL] * len(pullbacks),
             [example(*shapes)],
-        )  # fmt: skip
+        )
 
     yield define
     for name in planted:
@@ -42,9 +47,15 @@ WRONG: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "sign": (np.sin, (lambda g, out, x: -g * ag.cos(x),)),
     "missing factor": (lambda x: x**3, (lambda g, out, x: g * x**2,)),
     "factor slightly off": (lambda x: x**3, (lambda g, out, x: g * (3.02 * x**2),)),
-    "swapped operands": (lambda x, y: x * y, (lambda g, out, x, y: g * x, lambda g, out, x, y: g * y)),
+    "swapped operands": (
+        lambda x, y: x * y,
+        (lambda g, out, x, y: g * x, lambda g, out, x, y: g * y),
+    ),
     "swapped pullbacks": (lambda x, y: x - y, (lambda g, out, x, y: -g, lambda g, out, x, y: g)),
-    "second operand only": (lambda x, y: x * y, (lambda g, out, x, y: g * y, lambda g, out, x, y: g)),
+    "second operand only": (
+        lambda x, y: x * y,
+        (lambda g, out, x, y: g * y, lambda g, out, x, y: g),
+    ),
     "zero": (np.exp, (lambda g, out, x: 0.0 * g,)),
     "none": (np.exp, (None,)),
     "one element": (np.exp, (lambda g, out, x: g * out * np.array([1.0, 1.0, 1.01]),)),
@@ -52,10 +63,10 @@ WRONG: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "not summed": (lambda x: np.cumsum(x), (lambda g, out, x: g,)),
     "cotangent ignored": (np.sin, (lambda g, out, x: ag.cos(x),)),
     "output mistaken for input": (np.tan, (lambda g, out, x: g * (1.0 + x * x),)),
-}  # fmt: skip
+}
 
 
-@pytest.mark.parametrize(("forward", "pullbacks"), WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize(("forward", "pullbacks"), [*WRONG.values()], ids=WRONG)
 def test_wrong_first_derivative_is_found(
     plant: Plant, forward: Callable[..., Any], pullbacks: tuple[Any, ...]
 ) -> None:
@@ -134,6 +145,7 @@ def test_right_functions_pass_and_return_nothing() -> None:
     assert check_grads(lambda x: 3.0 * x + 1.0, 2.0) == []
     assert check_grads(lambda x, labels: x[labels].sum(), X, np.array([0, 2])) == []
     assert check_grads(ag.exp, Value(1.0)) == []
+    assert check_grads(ag.exp, np.array([1, 2])) == []
     assert check_grads(ag.exp, Tensor([1.0])) == []
     assert check_grads(lambda x: Tensor([1.0]).sum() + 0.0 * x, 1.0) == []
 
@@ -214,7 +226,9 @@ ROUGH: dict[str, tuple[Callable[..., Any], float]] = {
 
 
 @pytest.mark.parametrize(("f", "x"), ROUGH.values(), ids=ROUGH)
-def test_what_differences_cannot_tell_is_imprecise_not_wrong(f: Callable[..., Any], x: float) -> None:
+def test_what_differences_cannot_tell_is_imprecise_not_wrong(
+    f: Callable[..., Any], x: float
+) -> None:
     (found,) = check_grads(f, x, order=1)
     assert found.verdict == "imprecise"
 

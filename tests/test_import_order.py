@@ -26,7 +26,7 @@ AUTOGRAD = [
     "backprop",
     "nodes",
     "check",
-    *("render.image", "render.dot", "render"),
+    *("render.font", "render.bidi", "render.pdf", "render.image", "render.dot", "render"),
 ]
 
 NN = [
@@ -143,7 +143,7 @@ def test_nn_takes_only_public_names_of_autograd() -> None:
 def test_optional_packages_are_imported_only_where_they_are_used() -> None:
     program = "import sys, autograd, nn; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True)
-    optional = {"graphviz", "pygraphviz", "matplotlib", "tqdm", "safetensors"}
+    optional = {"graphviz", "resvg_py", "matplotlib", "tqdm", "safetensors"}
     assert optional & set(run.stdout.decode().split()) == set()
 
 

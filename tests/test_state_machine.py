@@ -251,14 +251,14 @@ class Graphs(RuleBasedStateMachine):
         keys = sorted(self.leaves)
         nodes = [self.leaves[key].node for key in keys]
         try:
-            found = gradients(
-                pair.node, nodes, cotangent=cotangent, differentiable=differentiable
-            )
+            found = gradients(pair.node, nodes, cotangent=cotangent, differentiable=differentiable)
         except StaleGraphError:
             assert self._is_stale(pair)
             return
         for key, g in zip(keys, found, strict=True):
-            self._assert_equal(g.numpy() if differentiable else g, self._expected(pair, key, cotangent))
+            self._assert_equal(
+                g.numpy() if differentiable else g, self._expected(pair, key, cotangent)
+            )
 
     def _expected(self, pair: Pair, key: int, cotangent: Any) -> np.ndarray:
         if key not in pair.naive.jacobians:

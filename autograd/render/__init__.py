@@ -1,6 +1,7 @@
 """Pictures of the recorded graph: `draw` gives one that shows itself and saves itself.
 
-`dot.py` turns nodes into DOT text and `image.py` turns DOT text into SVG, PNG and PDF. Neither
+`dot.py` turns nodes into DOT text, `image.py` turns DOT text into SVG and that into PNG and PDF,
+`pdf.py` writes the PDF with the help of `bidi.py`, and `font.py` knows how wide a text is. None
 knows a primitive by name.
 """
 
@@ -8,13 +9,12 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import DataError, RenderError
 from ..graph import Node, topological_order
 from .dot import LARGE, to_dot
-from .image import FORMATS, render
+from .image import FORMATS, encode, layout
 
 if TYPE_CHECKING:
     import graphviz
@@ -78,7 +78,8 @@ class Drawing:
     Attributes
     ----------
     dot : graphviz.Digraph
-        The picture in DOT; change it before the first use of `svg` to change the picture.
+        The picture in DOT; change it before the first use of `svg` or `save` to
+        change the picture.
 
     Examples
     --------
@@ -98,28 +99,28 @@ class Drawing:
     @cached_property
     def svg(self) -> str:
         """The picture as one `<svg>` element, which may stand in a file or in a page."""
-        text = render(self.dot.source, "svg").decode()
-        return text[text.index("<svg") :]  # without the declaration, which no HTML page may hold
+        return layout(self.dot.source)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the picture; the suffix decides how: .svg, .png, .pdf, or .dot for its source.
 
         `RenderError` if the suffix is another one, or the file cannot be written.
         """
-        suffix = Path(path).suffix.lower()
+        suffix = os.path.splitext(path)[1].lower()
         if suffix not in SUFFIXES:
-            raise RenderError(f"save takes a path ending in {', '.join(SUFFIXES)}, got {path!s}")
+            raise RenderError(
+                f"save takes a path ending in {', '.join(SUFFIXES)}, got {os.fspath(path)}"
+            )
         content = self._encode(suffix.removeprefix("."))
         try:
-            Path(path).write_bytes(content)
+            with open(path, "wb") as file:
+                file.write(content)
         except OSError as error:
-            raise RenderError(f"cannot write {path!s}: {error.strerror}") from None
+            raise RenderError(f"cannot write {os.fspath(path)}: {error.strerror}") from None
 
     def _encode(self, format: str) -> bytes:
-        if format == "svg":
-            return self.svg.encode()
         source: str = self.dot.source
-        return source.encode() if format == "dot" else render(source, format)
+        return source.encode() if format == "dot" else encode(self.svg, format)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         try:
