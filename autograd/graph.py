@@ -232,26 +232,33 @@ def topological_order(*outputs: Node) -> list[Node]:
     order: list[Node] = []
     seen: set[Node] = set()
     stack: list[Any] = [*reversed(outputs)]
-    push, pop = stack.append, stack.pop
+    push, pop, done, add = stack.append, stack.pop, order.append, seen.add
     while stack:
         node = pop()
         if node is None:  # marks that the inputs of the node below it are done
-            order.append(pop())
+            done(pop())
             continue
         if node in seen:
             continue
-        seen.add(node)
+        add(node)
         first, second = node._first, node._second
         if first is None:
-            order.append(node)
+            done(node)
             continue
         push(node)
         push(None)
-        if second is not None:
+        if second is None:
+            stack.extend(reversed(first)) if type(first) is tuple else push(first)
+            continue
+        # Leaves need no visit of their own: half of the inputs in a net of scalars are.
+        if second._first is not None:
             push(second)
+        elif second not in seen:
+            add(second)
+            done(second)
+        if first._first is not None:
             push(first)
-        elif type(first) is tuple:
-            stack.extend(reversed(first))
-        else:
-            push(first)
+        elif first not in seen:
+            add(first)
+            done(first)
     return order

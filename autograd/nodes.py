@@ -261,6 +261,9 @@ class Tensor(_Operators):
         Floating, integer or bool.
     label : str
         A name for pictures and messages.
+    copy : bool
+        False takes an array over instead of copying it. Whoever made it must not write to it
+        afterwards: a graph that refers to it would not notice.
 
     Raises
     ------
@@ -281,8 +284,8 @@ class Tensor(_Operators):
 
     __slots__ = ("_shown",)
 
-    def __init__(self, data: Any, *, dtype: Any = None, label: str = "") -> None:
-        self._data = _as_array(data, dtype)
+    def __init__(self, data: Any, *, dtype: Any = None, label: str = "", copy: bool = True) -> None:
+        self._data = _as_array(data, dtype, copy)
         self._shown = None
         self._first = self._second = self.grad = self.primitive = None
         self.label = label
@@ -310,10 +313,13 @@ class Tensor(_Operators):
     @data.setter
     def data(self, data: Any) -> None:
         self._refuse_computed()
-        array: np.ndarray = current_data(data) if isinstance(data, Node) else as_data(data)
-        if not np.can_cast(np.asarray(array).dtype, self._data.dtype, "same_kind"):
-            raise DataError(f"{self!r} holds {self.dtype} data, got {np.asarray(array).dtype}")
-        array = np.array(array, dtype=self._data.dtype)
+        given = current_data(data) if isinstance(data, Node) else as_data(data, "data")
+        if type(given) is np.ndarray and given.dtype == self._data.dtype:
+            array = given if isinstance(data, Node) else given.copy()  # nobody writes to a node's
+        elif np.can_cast(np.asarray(given).dtype, self._data.dtype, "same_kind"):
+            array = np.array(given, dtype=self._data.dtype)
+        else:
+            raise DataError(f"{self!r} holds {self.dtype} data, got {np.asarray(given).dtype}")
         if array.shape != self._data.shape:
             raise ShapeError(
                 f"the data of {self!r} has shape {self._data.shape}, got {array.shape}: "
@@ -467,13 +473,14 @@ def _checked_dtype(dtype: Any) -> np.dtype:
     return checked
 
 
-def _as_array(data: Any, dtype: Any) -> np.ndarray:
+def _as_array(data: Any, dtype: Any, copy: bool) -> np.ndarray:
     if isinstance(data, Node):
         raise DataError(
             f"a Tensor is made from numbers, got {data!r}: it is a node already; a copy without "
             "its graph is Tensor(x.data), a constant x.detach(), and stack([...]) joins nodes"
         )
-    array = np.array(as_data(data, "a Tensor"))
+    given = as_data(data, "a Tensor")
+    array = np.array(given) if copy else np.asarray(given)
     return array if dtype is None else _converted(array, _checked_dtype(dtype))
 
 

@@ -20,12 +20,16 @@ def batch_of(size: int, features: int, classes: int) -> tuple[Any, Any]:
 def autograd_step(inputs: Any, labels: Any, features: int, hidden: int, classes: int) -> Any:
     import nn
 
+    from autograd import Tensor
+
     model = nn.MLP(features, [hidden, classes], rng=0, dtype=np.float32)
     optimizer = nn.SGD(model.parameters(), lr=LEARNING_RATE)
 
+    x = Tensor(inputs).detach()
+
     def step() -> None:
         optimizer.zero_grad()
-        loss = nn.cross_entropy(model(inputs), labels)
+        loss = nn.cross_entropy(model(x), labels)
         loss.backward()
         optimizer.step()
 

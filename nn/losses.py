@@ -22,7 +22,7 @@ from autograd import (
     Value,
     exp,
     log,
-    log_softmax,
+    log_likelihood,
     minimum,
     relu,
     softplus,
@@ -254,8 +254,7 @@ def cross_entropy(logits: Any, classes: Any, reduction: Reduction = "mean") -> A
         rows = zip(np.atleast_2d(z), np.atleast_1d(c), strict=True)
         each = np.fromiter((_cross_entropy_of_row(row, int(k)) for row, k in rows), dtype=object)
         return _reduce(each if c.ndim else each[0], reduction)
-    index = (np.arange(len(c)), c) if c.ndim else int(c)
-    return _reduce(-log_softmax(z, axis=-1)[index], reduction)
+    return _reduce(-log_likelihood(z, c), reduction)
 
 
 def _cross_entropy_of_row(row: NDArray[Any], k: int) -> Any:

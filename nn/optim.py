@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd import DataError, GradientError, NonFiniteError
+from autograd import DataError, GradientError, NonFiniteError, Tensor
 from nn.module import Module, Parameter, finite_number
 
 __all__ = ["SGD", "Optimizer", "sgd_update"]
@@ -98,7 +98,7 @@ class Optimizer:
 
     def _assign(self, updates: list[tuple[Array, Any]]) -> None:
         for parameter, (weight, _) in zip(self.parameters.values(), updates, strict=True):
-            parameter.data = weight
+            parameter.data = Tensor(weight, copy=False) if np.ndim(weight) else weight
         self._states = [state for _, state in updates]
 
     def _require_gradients(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograd import Node, Primitive, Tensor, Value
+from autograd import Primitive, Tensor
 from autograd.primitive import REGISTRY, EachOperand, Example, Interval
 
 PRIMITIVES = sorted(REGISTRY.values(), key=lambda primitive: primitive.name)
@@ -107,11 +107,6 @@ CASES = {
 """Every primitive with each of its examples, by name."""
 
 
-def leaf(x: Any, *, as_value: bool = False) -> Any:
-    """A variable: a `Value` for a number when asked for, else a `Tensor`."""
-    return Value(x) if as_value else Tensor(x)
-
-
 def ulps(a: Any, b: Any) -> float:
     """How many units in the last place two results are apart at most; equal nans are 0 apart."""
     a, b = np.asarray(a), np.asarray(b)
@@ -121,8 +116,3 @@ def ulps(a: Any, b: Any) -> float:
     with np.errstate(invalid="ignore"):
         apart = np.abs(a - b) / np.spacing(np.maximum(np.abs(a), np.abs(b)))
     return float(np.max(np.where(same, 0.0, apart), initial=0.0))
-
-
-def number(x: Any) -> Any:
-    """The data of a node, or plain data as it is."""
-    return x.numpy() if isinstance(x, Node) else x

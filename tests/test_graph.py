@@ -63,8 +63,7 @@ def deep() -> tuple[Value, Value]:
     return x, chain(x, DEEP)
 
 
-def test_recursion_limit_is_the_default() -> None:
-    assert sys.getrecursionlimit() <= 1000 or "pytest" in sys.modules
+def test_recursion_would_not_get_through_the_chain() -> None:
     assert sys.getrecursionlimit() < DEEP / 100
 
 
