@@ -57,7 +57,6 @@ from .ops.indexing import sort
 from .ops.linalg import diagonal, dot, einsum, linear, matmul, outer, trace
 from .ops.reduction import (
     cumsum,
-    log_likelihood,
     log_softmax,
     logsumexp,
     max,
@@ -148,7 +147,6 @@ __all__ = [
     "tanh",
     # reductions
     "cumsum",
-    "log_likelihood",
     "log_softmax",
     "logsumexp",
     "max",

@@ -371,7 +371,9 @@ def _unbroadcast(c: Any, shape: tuple[int, ...]) -> Any:
     """Sum over the axes along which an operand of `shape` was repeated."""
     new = len(c.shape) - len(shape)
     axes = tuple(i for i, n in enumerate(c.shape) if i < new or (shape[i - new] == 1 and n != 1))
-    if axes:
+    if axes and len(axes) == new:  # only new ones, in front
+        c = c.sum(axis=axes)
+    elif axes:
         c = c.sum(axis=axes, keepdims=True)
         c = c.reshape(c.shape[max(new, 0) :])
     return c if c.shape == shape else broadcast_to(c, shape)

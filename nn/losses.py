@@ -22,7 +22,7 @@ from autograd import (
     Value,
     exp,
     log,
-    log_likelihood,
+    log_softmax,
     minimum,
     relu,
     softplus,
@@ -247,14 +247,15 @@ def cross_entropy(logits: Any, classes: Any, reduction: Reduction = "mean") -> A
             f"shape {z.shape[:-1]}, got {c.shape}"
         )
     _require_elements("cross_entropy", z)
-    _require_labels(
-        "cross_entropy", c, (c >= 0) & (c < z.shape[-1]), f"from 0 to {z.shape[-1] - 1}"
-    )
+    if c.min() < 0 or c.max() >= z.shape[-1]:
+        valid = (c >= 0) & (c < z.shape[-1])
+        _require_labels("cross_entropy", c, valid, f"from 0 to {z.shape[-1] - 1}")
     if z.dtype == object:
         rows = zip(np.atleast_2d(z), np.atleast_1d(c), strict=True)
         each = np.fromiter((_cross_entropy_of_row(row, int(k)) for row, k in rows), dtype=object)
         return _reduce(each if c.ndim else each[0], reduction)
-    return _reduce(-log_likelihood(z, c), reduction)
+    index = (np.arange(len(c)), c) if c.ndim else int(c)
+    return _reduce(-log_softmax(z, axis=-1)[index], reduction)
 
 
 def _cross_entropy_of_row(row: NDArray[Any], k: int) -> Any:

@@ -98,7 +98,7 @@ class Optimizer:
 
     def _assign(self, updates: list[tuple[Array, Any]]) -> None:
         for parameter, (weight, _) in zip(self.parameters.values(), updates, strict=True):
-            parameter.data = Tensor(weight, copy=False) if np.ndim(weight) else weight
+            parameter.data = Tensor(weight, copy=False) if np.size(weight) > 10_000 else weight
         self._states = [state for _, state in updates]
 
     def _require_gradients(self) -> None:

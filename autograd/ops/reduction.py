@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError
-from ..graph import Node
 from ..primitive import REAL, Example, Function, Interval, Primitive, example, publish
 from .comparison import where
 from .elementary import exp
@@ -21,7 +19,6 @@ from .shape import axes_of, broadcast_to, concatenate, flip, moveaxis, reshape, 
 
 __all__ = [
     "cumsum",
-    "log_likelihood",
     "log_softmax",
     "logsumexp",
     "max",
@@ -52,6 +49,9 @@ def _kept(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
     """The shape of a reduction's result with the reduced axes kept at length 1."""
     if axis is None:
         return (1,) * len(shape)
+    if type(axis) is int and shape:
+        i = axis % len(shape)
+        return (*shape[:i], 1, *shape[i + 1 :])
     ndim = len(shape) or 1  # NumPy takes axis 0 of a single number, too
     axes = {a % ndim for a in ((axis,) if isinstance(axis, int) else axis)}
     return tuple(1 if i in axes else n for i, n in enumerate(shape))
@@ -396,63 +396,6 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
 
 publish(log_softmax, _log_softmax)
 
-
-def _log_likelihood_array(x: Any, classes: Any) -> Any:
-    rows = x.reshape((-1, x.shape[-1]))
-    shifted = rows - np.max(rows, axis=-1, keepdims=True)
-    picked = shifted[np.arange(len(rows)), np.ravel(classes).astype(np.intp)]
-    return (picked - np.log(np.sum(np.exp(shifted), axis=-1))).reshape(x.shape[:-1])
-
-
-def _pull_log_likelihood(g: Any, out: Any, x: Any, classes: Any) -> Any:
-    if isinstance(classes, Node):
-        classes = classes.numpy()
-    one_hot = np.arange(x.shape[-1]) == np.expand_dims(np.asarray(classes).astype(np.intp), -1)
-    return g.reshape((*out.shape, 1)) * (one_hot - softmax(x))
-
-
-_log_likelihood = Primitive(
-    "log_likelihood",
-    "log likelihood",
-    None,
-    _log_likelihood_array,
-    (_pull_log_likelihood, None),
-    domain=[REAL, Interval(0.0, 2.9)],
-    examples=[example((2, 3), (2,)), example((3,), ())],
-)
-
-
-def log_likelihood(x: Any, classes: Any) -> Any:
-    """Pick ``log_softmax(x)`` at one class a row, as one node; its negative is the cross-entropy.
-
-    Half the time of picking from `log_softmax`.
-
-    Parameters
-    ----------
-    x : Tensor or array, shape (..., k)
-        Logits.
-    classes : array or Tensor of int, shape (...)
-        From 0 to k - 1; not differentiated.
-
-    Returns
-    -------
-    Tensor or ndarray, shape (...)
-
-    Examples
-    --------
-    >>> log_likelihood([[0.0, -1000.0], [0.0, -1000.0]], [0, 1])
-    array([    0., -1000.])
-    """
-    shape = shape_of(x)
-    if not shape or shape_of(classes) != shape[:-1]:
-        raise ShapeError(
-            "log_likelihood takes logits of shape (..., k) and one class a row, "
-            f"got {shape} and {shape_of(classes)}"
-        )
-    return _log_likelihood(x, classes)
-
-
-publish(log_likelihood, _log_likelihood)
 
 _cumsum = _reduction(
     "cumsum",

@@ -125,7 +125,7 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
 publish(transpose, _transpose)
 
 
-def _broadcast(x: Any, shape: tuple[int, ...]) -> np.ndarray:
+def _broadcast(x: Any, shape: Any) -> np.ndarray:
     # Filling a new array takes a tenth of the time of np.broadcast_to, and can be written to.
     x = np.asarray(x)
     out = np.empty(shape, x.dtype)
@@ -151,8 +151,9 @@ def broadcast_to(x: Any, shape: int | Sequence[int]) -> Any:
     >>> broadcast_to(1.0, (3,))
     array([1., 1., 1.])
     """
-    shape = _lengths_of(shape)
-    return _broadcast(x, shape) if type(x) is np.ndarray else _broadcast_to(x, shape=shape)
+    if type(x) is np.ndarray:
+        return _broadcast(x, shape)
+    return _broadcast_to(x, shape=_lengths_of(shape))
 
 
 publish(broadcast_to, _broadcast_to)
