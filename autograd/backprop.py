@@ -313,7 +313,8 @@ def _pull(
     reach = None
     if type(g) is Masked:
         reach = _reach(node, g.mask)
-        operands = [_harmless(x, exists) for x, exists in zip(operands, reach, strict=True)]
+        if not primitive.structural:  # whose operands may decide what goes where
+            operands = [_harmless(x, exists) for x, exists in zip(operands, reach, strict=True)]
         g = g.value
     fit = _fit_node if differentiable else _fit_data
     for i, (x, rule) in enumerate(zip(inputs, primitive.pullbacks, strict=False)):

@@ -228,7 +228,7 @@ def _judge(value: Callable[[float], float], x: float, got: float, point: Any) ->
         right_near = (value(x + h / 8) - middle) / (h / 8)
         left_near = (middle - value(x - h / 8)) / (h / 8)
         gap = abs(right_near - left_near)
-        real = max(512 * noise, eps**0.3 * max(abs(right_near), abs(left_near)))
+        real = max(512 * noise, eps**0.25 * max(abs(right_near), abs(left_near)))
         if gap > abs(right - left) / 2 and gap > real:
             low, high = sorted((left_near, right_near))
             return expected, "kink" if low - gap / 100 <= got <= high + gap / 100 else "wrong"

@@ -486,3 +486,19 @@ def test_data_changed_between_forward_and_backward_is_an_error_that_names_the_no
 )
 def test_no_arithmetic_exception_from_a_forward(f: Callable[[], Any]) -> None:
     assert abs(float(f())) == inf
+
+
+@pytest.mark.parametrize("differentiable", [False, True])
+def test_mask_does_not_change_what_a_structural_primitive_selects(differentiable: bool) -> None:
+    t = Tensor([[1.0, 0.5, 0.2], [3.0, 1.0, 2.0]])
+    z = ag.where(np.array([True, False]), t.max(axis=1), 0.0).sum()
+    expected = [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+    np.testing.assert_array_equal(_numbers(z, t, differentiable), expected)
+    x = Tensor([3.0, 2.0, 1.0])
+    y = ag.where(np.array([True, False, False]), ag.sort(x), 0.0).sum()
+    np.testing.assert_array_equal(_numbers(y, x, differentiable), [0.0, 0.0, 1.0])
+
+
+def _numbers(output: Any, x: Any, differentiable: bool) -> Any:
+    got = ag.gradients(output, x, differentiable=differentiable)
+    return got.numpy() if differentiable else got
