@@ -250,12 +250,9 @@ def topological_order(*outputs: Node) -> list[Node]:
         if second is None:
             stack.extend(reversed(first)) if type(first) is tuple else push(first)
             continue
-        # Leaves need no visit of their own: half of the inputs in a net of scalars are.
-        if second._first is not None:
+        # Half of the inputs in a net of scalars are leaves: they need no visit of their own.
+        if second not in seen:
             push(second)
-        elif second not in seen:
-            add(second)
-            done(second)
         if first._first is not None:
             push(first)
         elif first not in seen:
