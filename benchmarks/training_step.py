@@ -19,7 +19,6 @@ def batch_of(size: int, features: int, classes: int) -> tuple[Any, Any]:
 
 def autograd_step(inputs: Any, labels: Any, features: int, hidden: int, classes: int) -> Any:
     import nn
-
     from autograd import Tensor
 
     model = nn.MLP(features, [hidden, classes], rng=0, dtype=np.float32)
