@@ -85,7 +85,7 @@ from .ops.shape import (
     tile,
     transpose,
 )
-from .primitive import Primitive, is_recording, no_grad
+from .primitive import Example, Interval, Primitive, is_recording, no_grad
 from .render import Drawing, draw
 
 __all__ = [
@@ -100,8 +100,11 @@ __all__ = [
     # recording
     "is_recording",
     "no_grad",
-    "Primitive",
     "topological_order",
+    # defining operations
+    "Example",
+    "Interval",
+    "Primitive",
     # pictures
     "draw",
     "Drawing",

@@ -168,6 +168,8 @@ def _record_gradient(output: Node, cotangent: Any, seed: Any, nodes: list[Node])
 def _as_data(g: Any, node: Node) -> Any:
     """A cotangent as a float for a Value and an array for a Tensor: NumPy's scalars are neither."""
     data = node._data
+    if type(g) is np.ndarray and type(data) is np.ndarray and g.dtype is data.dtype:
+        return g
     return float(g) if type(data) is float else np.asarray(g, dtype=data.dtype)
 
 

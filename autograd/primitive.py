@@ -22,7 +22,7 @@ import numpy as np
 from .errors import AutogradError, DataError, OutOfRangeError, PrimitiveError, ShapeError
 from .graph import NO_PARAMS, Node, clock
 
-__all__ = ["Primitive", "is_recording", "no_grad"]
+__all__ = ["Example", "Interval", "Primitive", "is_recording", "no_grad"]
 
 Function = Callable[..., Any]
 
@@ -42,12 +42,16 @@ class Interval:
     """Where an operand may be sampled: between `low` and `high`, away from the `kinks`.
 
     Smoothness is what tests need it for: inside, a primitive and its first two derivatives are
-    finite and continuous.
+    finite and continuous. An operand of `whole` numbers, such as classes, has no derivative.
+
+    >>> Interval(0.2, 4.0)
+    Interval(low=0.2, high=4.0, kinks=(), whole=False)
     """
 
     low: float = -3.0
     high: float = 3.0
     kinks: tuple[float, ...] = ()
+    whole: bool = False
 
 
 REAL = Interval()
@@ -56,7 +60,11 @@ POSITIVE = Interval(0.2, 4.0)
 
 @dataclass(frozen=True)
 class Example:
-    """One way to call a primitive: the shapes of its operands and its parameters."""
+    """One way to call a primitive: the shapes of its operands and its parameters.
+
+    >>> Example(((2, 3),), {"axis": 0}).params
+    {'axis': 0}
+    """
 
     shapes: tuple[tuple[int, ...], ...]
     params: dict[str, Any] = field(default_factory=dict)
@@ -262,7 +270,8 @@ def _evaluate(primitive: Primitive, data: list[Any], params: Mapping[str, Any]) 
     if primitive.scalar is not None and np.ndarray not in map(type, data):
         return primitive.on_floats(*map(as_float, data), **params)
     try:
-        result = _quietly(primitive.array, data, params)
+        with np.errstate(all="ignore"):
+            result = primitive.array(*data, **params)
     except AutogradError:
         raise
     except tuple(_OUR_ERRORS) as error:
@@ -281,11 +290,6 @@ _OUR_ERRORS: dict[type[Exception], type[AutogradError]] = {
     TypeError: DataError,
     OverflowError: DataError,
 }
-
-
-@np.errstate(all="ignore")
-def _quietly(array: Function, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
-    return array(*operands, **params)
 
 
 def _misfit(
@@ -381,7 +385,7 @@ def as_data(x: Any, who: str = "autograd") -> Any:
         For lists of different lengths in a list.
     """
     kind = type(x)
-    if kind is float or kind is bool:
+    if kind is float or kind is bool or (kind is np.ndarray and x.dtype.kind in "fiub"):
         return x
     if kind is int:
         return x if abs(x) < 2**63 else as_float(x)

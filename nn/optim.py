@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -227,8 +228,7 @@ def sgd_update(
 
 def _is_finite(gradient: Array) -> bool:
     """Tell whether every element is finite; the square is enough to know, unless it overflows."""
-    flat = np.ravel(gradient, order="K")
-    return bool(np.isfinite(np.dot(flat, flat)) or np.isfinite(flat).all())
+    return math.isfinite(np.vdot(gradient, gradient)) or bool(np.isfinite(gradient).all())
 
 
 def _named(params: Any) -> dict[str, Parameter]:

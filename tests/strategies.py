@@ -9,18 +9,19 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograd import Primitive, Tensor
-from autograd.primitive import REGISTRY, EachOperand, Example, Interval
+import nn  # noqa: F401 (it registers primitives of its own)
+from autograd import Example, Interval, Primitive, Tensor
+from autograd.primitive import REGISTRY, EachOperand
 
 PRIMITIVES = sorted(REGISTRY.values(), key=lambda primitive: primitive.name)
-"""Every primitive of the package, as registered by importing it."""
+"""Every primitive of both packages, as registered by importing them."""
 
 LATTICE = 200  # points that a domain is sampled at: no two closer than a step of differences
 
 
 @dataclass(frozen=True)
 class Call:
-    """A primitive with arrays to call it on; bool arrays are never differentiated."""
+    """A primitive with arrays to call it on; arrays of bools and integers have no derivative."""
 
     primitive: Primitive
     operands: tuple[np.ndarray, ...]
@@ -44,7 +45,7 @@ class Call:
         """The same call with its floating operands in another dtype."""
         return replace(
             self,
-            operands=tuple(x if x.dtype == bool else x.astype(dtype) for x in self.operands),
+            operands=tuple(x.astype(dtype) if x.dtype.kind == "f" else x for x in self.operands),
         )
 
     def leaves(self) -> list[Tensor]:
@@ -59,6 +60,10 @@ class Call:
 
 def points(shape: tuple[int, ...], interval: Interval) -> st.SearchStrategy[np.ndarray]:
     """Arrays of distinct numbers inside an interval, away from its kinks."""
+    if interval.whole:
+        return hnp.arrays(
+            np.int64, shape, elements=st.integers(int(interval.low), int(interval.high))
+        )
     width = interval.high - interval.low
     grid = interval.low + (np.arange(LATTICE) + 0.5) * (width / LATTICE)
     for kink in interval.kinks:

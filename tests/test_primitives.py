@@ -16,6 +16,7 @@ from strategies import CASES, PRIMITIVES, Call, calls, examples_of, ulps
 
 import autograd
 import autograd.ops
+import nn
 from autograd import Node, Primitive, PrimitiveError, Tensor, Value, check_grads, gradients
 from autograd.primitive import REAL, REGISTRY, EachOperand, Example, example
 from autograd.primitive import elementwise as define_elementwise
@@ -365,6 +366,7 @@ def test_every_primitive_can_be_reached() -> None:
     """From a public function, an operator or a method, or from the rules of one that can be."""
     x = Tensor([1.0, 2.0, 3.0])
     outputs = [x[0], x.at[0].set(1.0), x.at[0].add(1.0), x.astype("float32"), Value(1.0) * x]
+    outputs.append(nn.cross_entropy(x, 0))
     for function in published().values():
         for one in examples_of(function.primitive):
             shapes = one.shapes if one else ((2,),) * len(function.primitive.domain)

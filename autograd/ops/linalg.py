@@ -175,19 +175,12 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     >>> linear([1.0, 2.0], [[3.0, 4.0]], [0.5])
     array([11.5])
     """
-    shapes = shape_of(x), shape_of(weight), None if bias is None else shape_of(bias)
-    if (
-        len(shapes[1]) != 2
-        or shapes[0][-1:] != shapes[1][1:]
-        or shapes[2]
-        not in (
-            None,
-            shapes[1][:1],
-        )
-    ):
+    rows, weights = shape_of(x), shape_of(weight)
+    biases = weights[:1] if bias is None else shape_of(bias)
+    if len(weights) != 2 or rows[-1:] != weights[1:] or biases != weights[:1]:
         raise ShapeError(
             "linear computes x @ weight.T + bias for x of shape (..., n), weight (m, n) and bias "
-            f"(m,), got {shapes[0]}, {shapes[1]} and {shapes[2]}"
+            f"(m,), got {rows}, {weights} and {None if bias is None else biases}"
         )
     operands = (x, weight) if bias is None else (x, weight, bias)
     if not any(isinstance(operand, Node) for operand in operands):
