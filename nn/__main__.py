@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
 from autograd import AutogradError
-from nn.runs import DATA, NODES, Settings, train
+from nn.runs import DATA, MOST_PARAMETERS, NODES, Settings, require_writable, train
 
 __all__ = ["main"]
 
@@ -38,15 +39,15 @@ def _momentum(text: str) -> float:
 
 def _count(text: str) -> int:
     number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
+    if not 1 <= number <= 10**9:
+        raise argparse.ArgumentTypeError(f"must be from 1 to {10**9}, got {text}")
     return number
 
 
 def _seed(text: str) -> int:
     number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"must be at least 0, got {text}")
+    if not 0 <= number < 2**64:
+        raise argparse.ArgumentTypeError(f"must be from 0 to {2**64 - 1}, got {text}")
     return number
 
 
@@ -54,9 +55,16 @@ def _widths(text: str) -> tuple[int, ...]:
     return tuple(_count(width) for width in text.split(","))
 
 
+def _folder(text: str) -> Path:
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"must name a folder, got {text!r}; here is .")
+    return Path(text)
+
+
 # How argparse names these in "invalid ... value".
 _positive.__name__ = _momentum.__name__ = "number"
 _count.__name__ = _seed.__name__ = "whole number"
+_folder.__name__ = "folder"
 _widths.__name__ = "list of widths, such as 16,16"
 
 
@@ -85,7 +93,7 @@ def _parser() -> _Parser:
         help="widths of the hidden layers (default: 64, or 8,8 with --node value)")  # fmt: skip
     add("--batch-size", type=_count, default=default.batch_size, metavar="N", help="rows a step")
     add("--seed", type=_seed, default=default.seed, metavar="N", help="of weights, data, order")
-    add("--out", type=Path, metavar="FOLDER", default=argparse.SUPPRESS,
+    add("--out", type=_folder, metavar="FOLDER", default=argparse.SUPPRESS,
         help="the run folder (default: runs/DATA-NODE)")  # fmt: skip
     return parser
 
@@ -104,18 +112,28 @@ def main(arguments: list[str] | None = None) -> int:
     missing = [name for name in ("matplotlib", "safetensors", "tqdm") if find_spec(name) is None]
     if missing:
         parser.error(f'{", ".join(missing)} not installed: pip install "autograd-nn[train]"')
+    settings = Settings(**options)
+    count, most = settings.parameter_count(), MOST_PARAMETERS[settings.node]
+    if count > most:
+        parser.error(
+            f"a net of {count:,} parameters is too large, --node {settings.node} takes at most "
+            f"{most:,}: make --hidden narrower"
+        )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "history.csv").touch()
-    except OSError as error:
-        parser.error(f"cannot write to {folder}: {error.strerror}")
+        require_writable(folder, settings.files())
+    except (OSError, ValueError) as error:
+        parser.error(f"cannot write to {folder}: {getattr(error, 'strerror', None) or error}")
     try:
-        train(Settings(**options), folder)
+        train(settings, folder)
     except (AutogradError, OSError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 1
+    except MemoryError as error:
+        print(f"{parser.prog}: not enough memory: {error!s:.200}", file=sys.stderr)
         return 1
     return 0
 
 
 if __name__ == "__main__":
+    os.environ["MPLBACKEND"] = "agg"  # pictures go to files, whatever the user's screen is
     sys.exit(main())

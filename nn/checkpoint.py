@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nn.module import Module
+from autograd import DataError
+from nn.module import Module, require_kind
 
 __all__ = ["load_weights", "save_weights"]
 
@@ -31,6 +32,8 @@ def save_weights(
     ------
     OSError
         If the file cannot be written.
+    DataError
+        If `model` is no Module, or `metadata` holds anything but text.
 
     Examples
     --------
@@ -45,6 +48,12 @@ def save_weights(
     """
     from safetensors.numpy import save
 
+    require_kind("model", model, Module)
+    if metadata is not None and not (
+        isinstance(metadata, dict)
+        and all(isinstance(text, str) for item in metadata.items() for text in item)
+    ):
+        raise DataError(f"metadata maps text to text, got {metadata!r}")
     # safetensors writes the memory of an array as it lies, whatever its strides.
     arrays = {name: np.ascontiguousarray(array) for name, array in model.state_dict().items()}
     Path(path).write_bytes(save(arrays, metadata))
@@ -72,6 +81,7 @@ def load_weights(model: Module, path: str | PathLike[str]) -> None:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
+    require_kind("model", model, Module)
     try:
         arrays = load(Path(path).read_bytes())
     except SafetensorError as error:

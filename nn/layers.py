@@ -27,7 +27,7 @@ from autograd import (
     softplus,
     tanh,
 )
-from nn.module import Module, finite_number, whole_number
+from nn.module import MOST, Module, finite_number, require_flag, whole_number
 
 __all__ = [
     "ACTIVATIONS",
@@ -54,6 +54,28 @@ Rng = int | np.random.Generator | None
 """A seed, a generator to draw from, or None for fresh randomness."""
 
 
+def spread_uniform(
+    bound: float, nout: int, nin: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Draw an array of shape (nout, nin) from U(-bound, bound), evenly along its longer axis.
+
+    A Latin hypercube sample: McKay, Beckman & Conover, "A comparison of three methods for
+    selecting values of input variables in the analysis of output from a computer code",
+    Technometrics 21, 1979. Of m numbers along the longer axis there is one in each of m equal
+    parts of the interval, in random order; a square is spread along its columns. Each number for
+    itself is uniform as ever, but a layer has no clusters and gaps, which leave some small nets
+    without a neuron that they need.
+
+    >>> drawn = spread_uniform(2, 4, 1, np.random.default_rng(0))
+    >>> np.sort(np.floor(drawn[:, 0]))
+    array([-2., -1.,  0.,  1.])
+    """
+    short, long = sorted((nout, nin))
+    parts = rng.permuted(np.broadcast_to(np.arange(long), (short, long)), axis=1)
+    drawn = bound * (2 * (parts + rng.random((short, long))) / long - 1)
+    return np.ascontiguousarray(drawn.T) if nout >= nin else drawn
+
+
 def glorot_uniform(nin: int, nout: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Draw weights of shape (nout, nin) from U(-b, b) with b = sqrt(6 / (nin + nout)).
 
@@ -64,8 +86,7 @@ def glorot_uniform(nin: int, nout: int, rng: np.random.Generator) -> NDArray[np.
     >>> bool((abs(glorot_uniform(2, 4, np.random.default_rng(0))) < 1).all())
     True
     """
-    bound = math.sqrt(6 / (nin + nout))
-    return rng.uniform(-bound, bound, size=(nout, nin))
+    return spread_uniform(math.sqrt(6 / (nin + nout)), nout, nin, rng)
 
 
 def he_uniform(nin: int, nout: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -77,8 +98,7 @@ def he_uniform(nin: int, nout: int, rng: np.random.Generator) -> NDArray[np.floa
     >>> bool((abs(he_uniform(6, 4, np.random.default_rng(0))) < 1).all())
     True
     """
-    bound = math.sqrt(6 / nin)
-    return rng.uniform(-bound, bound, size=(nout, nin))
+    return spread_uniform(math.sqrt(6 / nin), nout, nin, rng)
 
 
 class Activation(Module):
@@ -222,9 +242,10 @@ def initial_parameters(
     """Draw the first weights and biases of a layer, as suits the activation that follows it.
 
     Weights are from `he_uniform` before relu, leaky_relu, elu, gelu, silu and softplus, and from
-    `glorot_uniform` before tanh, sigmoid and identity. Biases are from U(-b, b) with
-    b = 1 / sqrt(nin), as in PyTorch: from zero, the kinks of all rectifiers would start out
-    through one point, the origin. Every layer draws from here, so that the same `rng` gives the
+    `glorot_uniform` before tanh, sigmoid and identity. Biases are from U(-b, b), with b = 1 before
+    the former: from zero, the kinks of all rectifiers would start out through one point, the
+    origin. Before the latter, b = 1 / sqrt(nin) as in PyTorch. Both are drawn by
+    `spread_uniform`. Every layer draws from here, so that the same `rng` gives the
     same numbers to `Tensor` and `Value` nets.
 
     Parameters
@@ -254,11 +275,14 @@ def initial_parameters(
     >>> weights.shape, biases.shape
     ((2, 3), (2,))
     """
-    nin, nout = whole_number("nin", nin, 1), whole_number("nout", nout, 1)
-    generator = np.random.default_rng(rng)
-    weights = _known(activation).draw(nin, nout, generator)
-    bound = 1 / math.sqrt(nin)
-    return weights, generator.uniform(-bound, bound, size=nout)
+    nin, nout = whole_number("nin", nin, 1, MOST), whole_number("nout", nout, 1, MOST)
+    if nin * nout > MOST:
+        raise ValueError(f"a layer has at most {MOST:,} weights, got nin={nin} and nout={nout}")
+    generator = _generator(rng)
+    draw = _known(activation).draw
+    bound = 1.0 if draw is he_uniform else 1 / math.sqrt(nin)
+    weights = draw(nin, nout, generator)
+    return weights, spread_uniform(bound, nout, 1, generator)[:, 0]
 
 
 class Linear(Module):
@@ -309,11 +333,11 @@ got shape (5, 4)
         rng: Rng = None,
         dtype: DTypeLike = np.float64,
     ) -> None:
-        if np.dtype(dtype).kind != "f":
-            raise ValueError(f"parameters are floats, float64 or float32, got {np.dtype(dtype)}")
+        dtype = _float_dtype(dtype)
+        has_bias = require_flag("bias", bias)
         weights, biases = initial_parameters(nin, nout, activation, rng)
         self.weight = Tensor(weights, dtype=dtype, label="weight")
-        self.bias = Tensor(biases, dtype=dtype, label="bias") if bias else None
+        self.bias = Tensor(biases, dtype=dtype, label="bias") if has_bias else None
 
     def __call__(self, x: Any) -> Any:
         """Map rows of shape (..., nin), a Tensor, an array or lists, to shape (..., nout)."""
@@ -391,11 +415,14 @@ class Neuron(Module):
         weights: Sequence[float] | None = None,
         bias: float = 0.0,
     ) -> None:
+        nin = whole_number("nin", nin, 1)
+        _known(activation)
         if weights is None:
             (weights,), (bias,) = initial_parameters(nin, 1, activation, rng)
+        if not isinstance(weights, Sequence | np.ndarray):
+            raise DataError(f"weights must be a list of {nin} numbers, got {weights!r}")
         if len(weights) != nin:
             raise ShapeError(f"a Neuron of {nin} inputs needs {nin} weights, got {len(weights)}")
-        _known(activation)
         self.activation = activation
         self.w = [Value(weight, label=f"w{i}") for i, weight in enumerate(weights)]
         self.b = Value(bias, label="b")
@@ -528,7 +555,7 @@ class Dropout(Module):
         self.p = finite_number("the p of Dropout", p, minimum=0)
         if self.p >= 1:
             raise ValueError(f"the p of Dropout is a probability below 1, got {p}")
-        self.rng = np.random.default_rng(rng)
+        self.rng = _generator(rng)
 
     def __call__(self, x: Any) -> Any:
         """Return a node or an array with elements dropped; a list item by item."""
@@ -537,9 +564,13 @@ class Dropout(Module):
     def _drop(self, x: Any) -> Any:
         scale = 1 / (1 - self.p)
         if not isinstance(x, Tensor | np.ndarray):
+            if not isinstance(x, Value | Real):
+                raise DataError(f"{self.describe()} takes real numbers, got {x!r}")
             return x * (scale * (self.rng.random() >= self.p))
-        kept = self.rng.random(x.shape) >= self.p
-        return x * (kept * scale).astype(x.dtype)
+        if x.dtype.kind not in "biuf":
+            raise DataError(f"{self.describe()} takes real numbers, got dtype {x.dtype}")
+        factors = (self.rng.random(x.shape) >= self.p) * scale
+        return x * (factors.astype(x.dtype) if x.dtype.kind == "f" else factors)
 
     def describe(self) -> str:
         return f"Dropout({self.p:g})"
@@ -596,17 +627,17 @@ class MLP(Module):
         *,
         dtype: DTypeLike = np.float64,
     ) -> None:
-        if node not in (Tensor, Value):
+        if node is not Tensor and node is not Value:
             raise ValueError(f"node must be Tensor or Value, got {node!r}")
-        if node is Value and np.dtype(dtype) != np.float64:
-            raise ValueError(f"a Value is always float64, got dtype {np.dtype(dtype)}")
-        if not isinstance(nouts, Iterable) or not list(nouts):
-            raise ValueError(f"nouts lists the outputs of each layer, such as [16, 1], got {nouts}")
+        dtype = _float_dtype(dtype)
+        if node is Value and dtype != np.float64:
+            raise ValueError(f"a Value is always float64, got dtype {dtype}")
+        widths = _widths(nouts)
         _known(activation)
-        names = [activation] * (len(nouts) - 1) + ["identity"]
-        generator = np.random.default_rng(rng)
+        names = [activation] * (len(widths) - 1) + ["identity"]
+        generator = _generator(rng)
         self.layers: list[Module] = []
-        for n, m, name in zip([nin, *nouts], nouts, names, strict=False):
+        for n, m, name in zip([nin, *widths], widths, names, strict=False):
             if node is Value:
                 self.layers.append(Layer(n, m, name, generator))
             else:
@@ -616,7 +647,7 @@ class MLP(Module):
             del self.layers[-1]  # the output is linear; a Layer holds its identity inside
         for path, parameter in self.named_parameters():
             parameter.label = path
-        self._describe = f"MLP({nin}, {list(nouts)}, {activation})"
+        self._describe = f"MLP({nin}, {widths}, {activation})"
 
     def __call__(self, x: Any) -> Any:
         """Map `x` to the output, a Tensor of shape (..., nout) or a list of Values.
@@ -640,6 +671,36 @@ def _known(activation: str) -> type[Activation]:
     if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise ValueError(f"unknown activation {activation!r}: one of {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[activation]
+
+
+def _generator(rng: Rng) -> np.random.Generator:
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError) as error:
+        kind = DataError if isinstance(error, TypeError) else ValueError
+        raise kind(
+            "rng must be a seed (a whole number of at least 0), a numpy.random.Generator or None, "
+            f"got {rng!r}"
+        ) from None
+
+
+def _float_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    try:
+        known = np.dtype(dtype)
+    except (TypeError, ValueError):
+        known = None
+    if known is None or known.kind != "f":
+        got = repr(dtype) if known is None else known
+        raise ValueError(f"parameters are floats, float64 or float32, got {got}")
+    return known
+
+
+def _widths(nouts: Sequence[int]) -> list[int]:
+    """Return the outputs of each layer as a list, whatever they were listed in."""
+    widths = list(nouts) if isinstance(nouts, Iterable) else []
+    if not widths:
+        raise ValueError(f"nouts lists the outputs of each layer, such as [16, 1], got {nouts}")
+    return [whole_number("nout", width, 1, MOST) for width in widths]
 
 
 def _as_list(module: Module, x: Any) -> Any:

@@ -245,9 +245,15 @@ def cross_entropy(logits: Any, classes: Any, reduction: Reduction = "mean") -> A
             f"got {z.shape}"
         )
     if c.shape != z.shape[:-1]:
+        hint = ""
+        if c.size == z.size:
+            hint = (
+                "; it takes one score a class, so for two classes two scores a row: for one "
+                "there are binary_cross_entropy_with_logits and hinge_loss"
+            )
         raise ShapeError(
             f"cross_entropy needs one class a row: logits of shape {z.shape} go with classes of "
-            f"shape {z.shape[:-1]}, got {c.shape}"
+            f"shape {z.shape[:-1]}, got {c.shape}{hint}"
         )
     _require_elements("cross_entropy", z)
     if np.maximum.reduce(c.astype(np.uint64), axis=None) >= z.shape[-1]:  # -1 becomes huge
@@ -390,7 +396,7 @@ def _class_numbers(classes: Any) -> NDArray[Any]:
 
 
 def _require_reduction(name: str, reduction: str) -> None:
-    if reduction not in get_args(Reduction):
+    if not isinstance(reduction, str) or reduction not in get_args(Reduction):
         raise ValueError(f"the reduction of {name} is 'mean', 'sum' or 'none', got {reduction!r}")
 
 

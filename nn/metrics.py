@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from autograd import ShapeError
 from nn.data.checks import as_array, class_indices
-from nn.module import whole_number
+from nn.module import MOST, whole_number
 
 __all__ = ["accuracy", "confusion_matrix", "predicted_classes"]
 
@@ -91,6 +91,8 @@ def confusion_matrix(
            [0, 1, 1]])
     """
     guesses, truth, count = _paired(predicted, labels, classes)
+    if count**2 > MOST:
+        raise ValueError(f"a matrix of {count} classes would be too large: {count} x {count}")
     if guesses.min() < 0:
         row = int(np.argmin(guesses))
         raise ValueError(f"row {row} of predicted has a nan score, so no predicted class")
@@ -163,7 +165,7 @@ def _paired(
         raise ShapeError("predicted and labels have no rows")
     largest = int(max(guesses.max(), truth.max(), 0))
     if classes is not None:
-        count = whole_number("classes", classes, 1)
+        count = whole_number("classes", classes, 1, MOST)
     elif one_score_a_class:
         count = scores.shape[1]
     else:

@@ -9,14 +9,26 @@ from numbers import Real
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from autograd import DataError, ShapeError, Tensor, Value
 
-__all__ = ["Module", "Parameter", "finite_number", "whole_number"]
+__all__ = [
+    "MOST",
+    "Module",
+    "Parameter",
+    "finite_number",
+    "require_callable",
+    "require_flag",
+    "require_kind",
+    "whole_number",
+]
 
 Parameter = Value | Tensor
 """What a `Module` learns: a node that is a leaf and not a constant."""
+
+MOST = 2**31 - 1
+"""How many numbers an array is let to have; NumPy's own errors beyond do not name the argument."""
 
 
 class Module:
@@ -127,7 +139,8 @@ class Module:
         ShapeError
             If an array has another shape than its parameter.
         DataError
-            If `state` is no mapping, or an array does not hold real numbers.
+            If `state` is no mapping, an array does not hold real numbers, or a finite number in
+            it is too large for the parameter's dtype.
 
         Examples
         --------
@@ -153,8 +166,9 @@ class Module:
         ]
         if wrong:
             raise ShapeError(f"{what}: {'; '.join(wrong)}")
+        cast = {name: _cast(name, arrays[name], p.dtype) for name, p in parameters.items()}
         for name, parameter in parameters.items():
-            parameter.data = arrays[name].astype(parameter.dtype)
+            parameter.data = cast[name]
 
     def describe(self) -> str:
         """Return the module in one line, without what is below it, such as "Linear(3, 2)"."""
@@ -218,15 +232,15 @@ def _is_parameter(node: Parameter) -> bool:
     return node.is_leaf and not node.is_constant
 
 
-def whole_number(name: str, value: object, minimum: int) -> int:
-    """Return `value` as an int of at least `minimum`.
+def whole_number(name: str, value: object, minimum: int, maximum: float = np.inf) -> int:
+    """Return `value` as an int from `minimum` to `maximum`.
 
     Raises
     ------
     DataError
         If `value` is not an integer.
     ValueError
-        If it is below `minimum`.
+        If it is out of range.
 
     Examples
     --------
@@ -240,6 +254,8 @@ def whole_number(name: str, value: object, minimum: int) -> int:
         raise DataError(f"{name} must be an integer, got {value!r}") from None
     if number < minimum:
         raise ValueError(f"{name} must be at least {minimum}, got {number}")
+    if number > maximum:
+        raise ValueError(f"{name} must be at most {maximum}, got {_brief(number)}")
     return number
 
 
@@ -261,11 +277,55 @@ def finite_number(name: str, value: object, minimum: float = -np.inf) -> float:
     """
     if not isinstance(value, Real):
         raise DataError(f"{name} must be a number, got {value!r}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be a finite number, got {_brief(value)}") from None
     if not np.isfinite(number) or number < minimum:
         bound = "" if minimum == -np.inf else f" of at least {minimum:g}"
         raise ValueError(f"{name} must be a finite number{bound}, got {number}")
     return number
+
+
+def require_kind(name: str, value: object, kind: type) -> None:
+    """Raise a `DataError` unless `value` is an instance of `kind`, a class of this package.
+
+    >>> require_kind("model", 3, Module)
+    Traceback (most recent call last):
+    autograd.errors.DataError: model must be of type nn.Module, got int
+    """
+    if not isinstance(value, kind):
+        got = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+        raise DataError(f"{name} must be of type nn.{kind.__name__}, got {got}")
+
+
+def require_callable(name: str, value: object, call: str) -> None:
+    """Raise a `DataError` unless `value` can be called, as in the text `call`.
+
+    >>> require_callable("loss", 3, "loss(prediction, y_batch)")
+    Traceback (most recent call last):
+    autograd.errors.DataError: loss must be a function, called as loss(prediction, y_batch), got 3
+    """
+    if not callable(value):
+        raise DataError(f"{name} must be a function, called as {call}, got {value!r}")
+
+
+def require_flag(name: str, value: object) -> bool:
+    """Return `value` as a bool, or raise a `DataError` if it is neither a bool nor 0 or 1.
+
+    >>> require_flag("bias", [0.5])
+    Traceback (most recent call last):
+    autograd.errors.DataError: bias must be True or False, got [0.5]
+    """
+    if not isinstance(value, int | np.bool_) or value not in (0, 1):
+        raise DataError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def _brief(number: object) -> str:
+    """Return a number in few characters; Python refuses to write an int of 5,000 digits."""
+    many = isinstance(number, int) and number.bit_length() > 200
+    return "a number of more than 60 digits" if many else str(number)
 
 
 def _require_names(what: str, expected: Iterable[str], given: Iterable[str]) -> None:
@@ -284,11 +344,24 @@ def _require_names(what: str, expected: Iterable[str], given: Iterable[str]) -> 
 def _real_array(name: str, value: Any) -> NDArray[Any]:
     try:
         array = np.asarray(value.numpy() if isinstance(value, Parameter) else value)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{name!r} must be an array of real numbers: {error}") from None
+    except Exception as error:  # of any library whose array it is
+        raise DataError(
+            f"{name!r} must be an array of real numbers, got {type(value).__name__}: {error} "
+            "(a PyTorch tensor goes in as tensor.detach().cpu().numpy())"
+        ) from None
     if array.dtype.kind not in "biuf":
         raise DataError(f"{name!r} must hold real numbers, got dtype {array.dtype}")
     return array
+
+
+def _cast(name: str, array: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
+    """Return a copy in `dtype`, in which every finite number must stay finite."""
+    with np.errstate(over="ignore"):
+        cast = array.astype(dtype)
+    lost = array[np.isfinite(array) & ~np.isfinite(cast)]
+    if lost.size:
+        raise DataError(f"{name!r} holds {lost[0]:g}, which is too large for {cast.dtype}")
+    return cast
 
 
 def _count(module: Module) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from autograd import DataError, GradientError, NonFiniteError, Tensor
-from nn.module import Module, Parameter, finite_number
+from nn.module import Module, Parameter, finite_number, require_flag
 
 __all__ = ["SGD", "Optimizer", "sgd_update"]
 
@@ -62,7 +62,7 @@ class Optimizer:
         allow_nonfinite: bool = False,
     ) -> None:
         self.parameters = _named(params)
-        self.allow_nonfinite = allow_nonfinite
+        self.allow_nonfinite = require_flag("allow_nonfinite", allow_nonfinite)
         self._states: list[Any] = [0.0] * len(self.parameters)
 
     def update(self, weight: Array, gradient: Array, state: Any) -> tuple[Array, Any]:
@@ -99,7 +99,8 @@ class Optimizer:
 
     def _assign(self, updates: list[tuple[Array, Any]]) -> None:
         for parameter, (weight, _) in zip(self.parameters.values(), updates, strict=True):
-            parameter.data = Tensor(weight, copy=False) if np.size(weight) > 10_000 else weight
+            large = getattr(weight, "size", 1) > 10_000  # handing it over saves a copy
+            parameter.data = Tensor(weight, copy=False) if large else weight
         self._states = [state for _, state in updates]
 
     def _require_gradients(self) -> None:
@@ -176,7 +177,7 @@ class SGD(Optimizer):
         self.lr = finite_number("lr", lr, minimum=0)
         self.momentum = finite_number("momentum", momentum, minimum=0)
         self.weight_decay = finite_number("weight_decay", weight_decay, minimum=0)
-        self.nesterov = bool(nesterov)
+        self.nesterov = require_flag("nesterov", nesterov)
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov=True needs a momentum above 0, such as momentum=0.9")
 

@@ -7,7 +7,7 @@ that figure, and `save` writes it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from autograd import ShapeError
+from autograd import DataError, ShapeError
 from nn.data.checks import as_array, as_rows, class_indices
-from nn.module import whole_number
+from nn.module import require_callable, require_kind, whole_number
 from nn.training import History
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def plot_loss(history: History, ax: Axes | None = None) -> Axes:
 
     Raises
     ------
+    DataError
+        If `history` is no History, or `ax` no axes.
     ValueError
         If the history has no epochs.
     ImportError
@@ -63,9 +65,10 @@ def plot_loss(history: History, ax: Axes | None = None) -> Axes:
     >>> ax.get_yscale()
     'log'
     """
+    require_kind("history", history, History)
     if not history.loss:
         raise ValueError("the history has no epochs: nothing was trained, so there is no plot")
-    ax = ax or _new_axes(6.4, 4.0)
+    ax = _axes(ax, 6.4, 4.0)
     from matplotlib.ticker import LogLocator, MaxNLocator, PercentFormatter, StrMethodFormatter
 
     losses = {"training loss": history.loss, "validation loss": history.validation_loss}
@@ -121,7 +124,7 @@ def plot_confusion(
     ShapeError
         If the matrix is not square, or the names are not as many as the classes.
     DataError
-        If the matrix does not hold numbers.
+        If the matrix does not hold numbers, or another argument is of the wrong kind.
     ValueError
         If a count is negative.
     ImportError
@@ -139,12 +142,12 @@ def plot_confusion(
         raise ShapeError(f"matrix must be square, one row and column a class, got {counts.shape}")
     if counts.min() < 0:
         raise ValueError(f"matrix must hold counts, got {counts.min()}")
-    names = [str(i) for i in range(k)] if class_names is None else list(class_names)
+    names = [str(i) for i in range(k)] if class_names is None else _names(class_names)
     if len(names) != k:
         raise ShapeError(f"class_names needs one name for each of {k} classes, got {len(names)}")
 
     side = min(2.0 + 0.45 * k, 12.0)
-    ax = ax or _new_axes(side, side)
+    ax = _axes(ax, side, side)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     right = np.eye(k, dtype=bool)
     worst = share[~right].max(initial=0) or 1
@@ -210,7 +213,7 @@ def plot_boundary(
     ShapeError
         If `x` is not of shape (n, 2), or scores or names do not fit.
     DataError
-        If `x`, `y` or the scores do not hold numbers.
+        If `x`, `y` or the scores do not hold numbers, or another argument is of the wrong kind.
     ValueError
         If `y` does not hold classes, or a point or a score is not finite.
     ImportError
@@ -229,22 +232,22 @@ def plot_boundary(
         raise ShapeError(f"x must hold points of the plane, shape (n, 2), got {points.shape}")
     if not np.isfinite(points).all():
         raise ValueError("x must be finite, but it holds nan or inf")
-    ax = ax or _new_axes(6.4, 4.8)
-    side = whole_number("resolution", resolution, 2)
+    require_callable("predict", predict, "predict(points)")
+    side = whole_number("resolution", resolution, 2, 10_000)
+    ax = _axes(ax, 6.4, 4.8)
     across, up = (_axis_range(column, side) for column in points.T)
     grid = np.stack(np.meshgrid(across, up), axis=-1)
     margins = _margins(predict(grid.reshape(-1, 2)), side**2).reshape(side, side, -1)
     classes = max(margins.shape[-1], int(labels.max()) + 1)
-    if class_names is None:
-        class_names = [f"class {k}" for k in range(classes)]
-    elif len(class_names) < classes:
-        raise ShapeError(f"class_names needs {classes} names, got {len(class_names)}")
+    names = [f"class {k}" for k in range(classes)] if class_names is None else _names(class_names)
+    if len(names) < classes:
+        raise ShapeError(f"class_names needs {classes} names, got {len(names)}")
 
     _fill_regions(ax, across, up, margins)
     dots = []
     for k in np.unique(labels):
         px, py = points[labels == k].T
-        color, name = _COLORS[k % len(_COLORS)], class_names[k]
+        color, name = _COLORS[k % len(_COLORS)], names[k]
         dots.append(ax.scatter(px, py, 24, color, label=name, edgecolors="white", zorder=3))
     _legend_above(ax, dots, columns=5)
     ax.set(xlabel="x0", ylabel="x1", xlim=across[[0, -1]], ylim=up[[0, -1]])
@@ -268,13 +271,17 @@ def save(ax: Axes, path: str | PathLike[str]) -> Path:
 
     Raises
     ------
+    DataError
+        If `ax` is no axes.
     ValueError
         If the path has another ending.
     OSError
         If the file cannot be written.
     """
     from matplotlib import rc_context
+    from matplotlib.axes import Axes
 
+    _checked_axes(ax, Axes)
     path = Path(path)
     kind = path.suffix.lower().removeprefix(".")
     # What matplotlib writes in by default: its version, and the time.
@@ -293,13 +300,29 @@ def save(ax: Axes, path: str | PathLike[str]) -> Path:
     return path
 
 
-def _new_axes(width: float, height: float) -> Axes:
-    """Axes of a new figure that pyplot does not know of; sizes in inches."""
+def _axes(ax: Axes | None, width: float, height: float) -> Axes:
+    """`ax`, or axes of a new figure that pyplot does not know of; sizes in inches."""
     try:
+        from matplotlib.axes import Axes
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError('plots need matplotlib: pip install "autograd-nn[plots]"') from error
+    if ax is not None:
+        return _checked_axes(ax, Axes)
     return Figure(figsize=(width, height), layout="constrained").subplots()
+
+
+def _checked_axes(ax: Axes, kind: type[Axes]) -> Axes:
+    if not isinstance(ax, kind):
+        hint = ": pass one of them, such as ax[0]" if isinstance(ax, np.ndarray) else ""
+        raise DataError(f"ax must be matplotlib axes, got {type(ax).__name__}{hint}")
+    return ax
+
+
+def _names(class_names: Sequence[str]) -> list[str]:
+    if isinstance(class_names, str) or not isinstance(class_names, Iterable):
+        raise DataError(f"class_names must be a list of names, got {class_names!r}")
+    return list(map(str, class_names))
 
 
 def _fill_regions(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ from nn.optim import SGD
 from nn.plots import plot_boundary, plot_confusion, plot_loss, save
 from nn.training import History, fit
 
-__all__ = ["DATA", "NODES", "Settings", "train"]
+__all__ = ["DATA", "MOST_PARAMETERS", "NODES", "Settings", "require_writable", "train"]
 
 Array = NDArray[Any]
 
@@ -37,6 +40,9 @@ DATA: dict[str, Callable[[int], Dataset]] = {
 
 NODES = {"tensor": Tensor, "value": Value}
 """What a net can be made of."""
+
+MOST_PARAMETERS = {"tensor": 100_000_000, "value": 100_000}
+"""How many parameters a run takes on; a batch of Values makes some nodes for each, in each row."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,68 @@ class Settings:
     epochs: int = 40
     batch_size: int = 32
     seed: int = 0
+
+    def dataset(self) -> Dataset:
+        """Load or draw the data."""
+        return DATA[self.data](self.seed)
+
+    def widths(self) -> list[int]:
+        """Return how many numbers go into the net, and how many come out of each layer.
+
+        >>> Settings("digits").widths()
+        [64, 64, 10]
+        """
+        dataset = self.dataset()
+        return [dataset.x.shape[1], *self.hidden, len(dataset.class_names)]
+
+    def parameter_count(self) -> int:
+        """Return how many parameters the net will have, without making it.
+
+        >>> Settings("digits").parameter_count()
+        4810
+        """
+        widths = self.widths()
+        return sum((nin + 1) * nout for nin, nout in pairwise(widths))
+
+    def files(self) -> list[str]:
+        """Return the names of the files that a run writes.
+
+        >>> "boundary.png" in Settings("moons").files()
+        True
+        """
+        names = ["settings.json", "model.safetensors", "history.csv", "loss.png", "confusion.png"]
+        return [*names, *["boundary.png"] * (self.widths()[0] == 2), "graph.svg"]
+
+
+def require_writable(folder: Path, names: Sequence[str]) -> None:
+    """Make the folder, and try each file in it that is to be written; nothing in it is changed.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be made, or a file in it not be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as parent:
+    ...     Path(parent, "loss.png").mkdir()
+    ...     require_writable(Path(parent), ["loss.png"])
+    Traceback (most recent call last):
+    IsADirectoryError: [Errno 21] loss.png is a folder
+    """
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "it is a file, not a folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (folder / name for name in names):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, f"{path.name} is a folder")
+        if path.exists() and not path.is_file():  # opening a pipe would wait for a reader
+            raise OSError(errno.EINVAL, f"{path.name} is not a regular file")
+        is_new = not os.path.lexists(path)
+        path.open("ab").close()
+        if is_new:
+            path.unlink()
 
 
 def train(settings: Settings, folder: Path, say: Callable[[str], None] = print) -> None:
@@ -77,7 +145,7 @@ def train(settings: Settings, folder: Path, say: Callable[[str], None] = print) 
     NonFiniteError
         If the training diverges.
     """
-    dataset = DATA[settings.data](settings.seed)
+    dataset = settings.dataset()
     x_train, x_test, y_train, y_test = train_test_split(dataset.x, dataset.y, seed=settings.seed)
     model = MLP(
         x_train.shape[1],
@@ -105,7 +173,10 @@ def train(settings: Settings, folder: Path, say: Callable[[str], None] = print) 
     (folder / "settings.json").write_text(json.dumps(asdict(settings), indent=2) + "\n")
     save_weights(model, folder / "model.safetensors", {"data": settings.data})
     write_history(history, folder / "history.csv")
-    save(plot_loss(history), folder / "loss.png")
+    if len(history):
+        save(plot_loss(history), folder / "loss.png")
+    else:
+        say("no loss.png: no epoch was completed")
     matrix = confusion_matrix(predicted, y_test, classes=len(dataset.class_names))
     save(plot_confusion(matrix, dataset.class_names), folder / "confusion.png")
     if x_train.shape[1] == 2:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from nn.data import batches
 from nn.data.checks import as_array, as_rows
 from nn.losses import binary_cross_entropy_with_logits, cross_entropy, hinge_loss
 from nn.metrics import accuracy
-from nn.module import Module, finite_number, whole_number
+from nn.module import Module, finite_number, require_callable, require_kind, whole_number
 from nn.optim import Optimizer
 
 __all__ = ["History", "evaluate", "fit"]
@@ -172,26 +172,26 @@ def fit(
     >>> import numpy as np
     >>> from nn import MLP, SGD, fit, mse_loss
     >>> x = np.linspace(-1, 1, 64)[:, None]
-    >>> model = MLP(1, [16, 1], "tanh", rng=0)
+    >>> model = MLP(1, [16, 1], rng=0)
     >>> history = fit(model, mse_loss, SGD(model, lr=0.1), (x, x**2), 100, progress=False)
     >>> history.loss[-1] < 0.1 * history.loss[0]
     True
     >>> history.stopped
-    'epochs used up'
+    'loss reached a minimum: no improvement of more than 0.0001 over 10 epochs'
     """
     # 1. Initialise: the weights were drawn when the model was made, the rest starts here.
-    _require_kind("model", model, Module)
-    _require_kind("optimizer", optimizer, Optimizer)
+    require_kind("model", model, Module)
+    require_kind("optimizer", optimizer, Optimizer)
     epochs = whole_number("epochs", epochs, 1)
     batch_size = whole_number("batch_size", batch_size, 1)
     x, y = _checked("data", data, model)
     held_out = None if validation is None else _checked("validation", validation, model)
-    metric = metric or _METRICS.get(loss, _no_metric)
+    metric = _metric_of(loss, metric)
     rng = np.random.default_rng(whole_number("seed", seed, 0))
     minimum = _Minimum(tolerance, patience)
     history = History()
     was_training = model.training
-    bar = _progress_bar(epochs * math.ceil(len(x) / batch_size), progress)
+    bar = _progress_bar(epochs * -(-len(x) // batch_size), progress)
     try:
         for epoch in range(1, epochs + 1):  # 6. Repeat until the loss reaches a minimum.
             start = time.perf_counter()
@@ -238,6 +238,8 @@ def evaluate(
     >>> loss >= 0, accuracy
     (True, nan)
     """
+    require_kind("model", model, Module)
+    metric = _metric_of(loss, metric)
     x, y = _checked("data", data, model)
     was_training = model.training
     try:
@@ -247,8 +249,7 @@ def evaluate(
             error = _one_number(loss(prediction, target))
     finally:
         model.train(was_training)
-    metric = metric or _METRICS.get(loss, _no_metric)
-    return float(error), metric(as_array("prediction", prediction), target)
+    return float(error), _measured(metric, prediction, target)
 
 
 class _Step(NamedTuple):
@@ -280,7 +281,7 @@ def _descend(
     return _Step(
         rows=len(x),
         loss=float(error),
-        accuracy=metric(as_array("prediction", prediction), target),
+        accuracy=_measured(metric, prediction, target),
         gradient_norm=_norm([p.grad for p in optimizer.parameters.values()]),
     )
 
@@ -394,9 +395,22 @@ _METRICS: dict[Callable[..., Any], Metric] = {
 }
 
 
-def _require_kind(name: str, given: object, kind: type) -> None:
-    if not isinstance(given, kind):
-        raise DataError(f"{name} must be of type nn.{kind.__name__}, got {type(given).__name__}")
+def _metric_of(loss: Callable[[Any, Any], Any], metric: Metric | None) -> Metric:
+    """Return the metric to use with `loss`; both are checked to be functions."""
+    require_callable("loss", loss, "loss(prediction, y_batch)")
+    if metric is not None:
+        require_callable("metric", metric, "metric(prediction, y_batch)")
+        return metric
+    return _METRICS.get(loss, _no_metric) if isinstance(loss, Hashable) else _no_metric
+
+
+def _measured(metric: Metric, prediction: Any, target: Array) -> float:
+    score: Any = metric(as_array("prediction", prediction), target)
+    try:
+        return float(score)
+    except (TypeError, ValueError):
+        kind = type(score).__name__
+        raise DataError(f"the metric of a batch must be one number, got {kind}") from None
 
 
 def _checked(name: str, data: Data, model: Module) -> tuple[Array, Array]:

@@ -90,7 +90,7 @@ def test_every_load_gives_arrays_of_its_own() -> None:
     assert load("iris").x[0, 0] == 5.1
 
 
-@pytest.mark.parametrize("name", ["mnist", "", "Digits", "../iris", 3])
+@pytest.mark.parametrize("name", ["mnist", "", "Digits", "../iris", 3, ["a"], None])
 def test_an_unknown_name_is_refused_with_the_known_ones(name: Any) -> None:
     with pytest.raises(ValueError, match=r"known: 'digits', 'iris'"):
         load(name)
@@ -170,6 +170,8 @@ def test_noise_is_the_standard_deviation() -> None:
     [
         ({"n": 1}, ValueError, "n must be at least 2, got 1"),
         ({"n": 10.0}, DataError, "n must be an integer, got 10.0"),
+        ({"n": 10**40}, ValueError, "n must be at most 2147483647, got 10000"),
+        ({"n": 10, "noise": 10**400}, ValueError, "noise must be a finite number, got a number"),
         ({"n": 10, "noise": -0.1}, ValueError, "noise must be a finite number of at least 0"),
         ({"n": 10, "noise": float("nan")}, ValueError, "noise must be a finite number"),
         ({"n": 10, "noise": "0.1"}, DataError, "noise must be a number, got '0.1'"),

@@ -14,7 +14,7 @@ import autograd
 import nn
 from autograd import DataError, ShapeError, Tensor, Value, check_grads
 from nn import MLP, Dropout, Layer, Linear, Neuron, Sequential
-from nn.layers import ACTIVATIONS, Activation, initial_parameters
+from nn.layers import ACTIVATIONS, Activation, initial_parameters, spread_uniform
 
 RECTIFIERS = ["relu", "leaky_relu", "elu", "gelu", "silu", "softplus"]
 OTHERS = ["tanh", "sigmoid", "identity"]
@@ -77,11 +77,31 @@ def test_other_weights_are_uniform_as_glorot_says(activation: str) -> None:
     assert weights.std() == pytest.approx(bound / math.sqrt(3), rel=0.02)
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
-def test_biases_are_uniform(activation: str) -> None:
+@pytest.mark.parametrize(("activation", "bound"), [("relu", 1.0), ("tanh", 0.5)])
+def test_biases_are_uniform(activation: str, bound: float) -> None:
     _, biases = initial_parameters(4, 10_000, activation, rng=0)
-    assert 0.49 < abs(biases).max() < 0.5
-    assert biases.std() == pytest.approx(0.5 / math.sqrt(3), rel=0.02)
+    assert 0.99 * bound < abs(biases).max() < bound
+    assert biases.std() == pytest.approx(bound / math.sqrt(3), rel=0.02)
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32))
+def test_numbers_are_spread_evenly_along_the_longer_axis(nout: int, nin: int, seed: int) -> None:
+    drawn = spread_uniform(3.0, nout, nin, np.random.default_rng(seed))
+    assert drawn.shape == (nout, nin)
+    assert drawn.flags.c_contiguous
+    longer = max(nout, nin)
+    lines = drawn.T if nout >= nin else drawn
+    parts = np.floor((lines / 3 + 1) / 2 * longer).astype(int)
+    assert (np.sort(parts, axis=1) == np.arange(longer)).all()
+
+
+def test_spread_numbers_are_uniform_one_by_one_and_not_correlated() -> None:
+    rng = np.random.default_rng(0)
+    drawn = np.array([spread_uniform(1.0, 3, 2, rng) for _ in range(4000)]).reshape(4000, 6)
+    assert abs(drawn.mean(axis=0)).max() < 0.04
+    np.testing.assert_allclose(drawn.std(axis=0), 1 / math.sqrt(3), rtol=0.03)
+    between_inputs = np.corrcoef(drawn.T)[::2, 1::2]
+    assert abs(between_inputs).max() < 0.06
 
 
 def test_signals_keep_their_variance_through_rectifiers() -> None:
@@ -176,6 +196,9 @@ def test_linear_says_what_it_takes(x: Any, error: type[Exception], message: str)
         (0, 2, ValueError, "nin must be at least 1, got 0"),
         (2, -1, ValueError, "nout must be at least 1, got -1"),
         (2.5, 2, DataError, "nin must be an integer, got 2.5"),
+        (2, 10**40, ValueError, "nout must be at most 2147483647, got 1000000000"),
+        (2, 10**300, ValueError, "nout must be at most .*, got a number of more than 60 digits"),
+        (2**20, 2**20, ValueError, "a layer has at most 2,147,483,647 weights, got nin=1048576"),
     ],
 )
 def test_sizes_are_positive_integers(
@@ -213,6 +236,20 @@ def test_scalar_layers_say_what_they_take() -> None:
     with pytest.raises(ShapeError, match="a Neuron of 2 inputs needs 2 weights, got 1"):
         Neuron(2, weights=[1.0])
     assert len(Layer(2, 2)(Tensor([1.0, 2.0]).detach())) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"weights": -1}, "weights must be a list of 2 numbers, got -1"),
+        ({"weights": ["a", "b"]}, "a Value holds one real number, got the str 'a'"),
+        ({"nin": None}, "nin must be an integer, got None"),
+        ({"bias": None}, "a Value holds one real number"),
+    ],
+)
+def test_a_neuron_checks_its_arguments(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        Neuron(**{"nin": 2, "weights": [1.0, 2.0], **arguments})
 
 
 def test_a_layer_of_one_neuron_returns_its_value() -> None:
@@ -286,6 +323,12 @@ def test_parameters_of_a_net_are_labelled_by_name() -> None:
         ({"activation": None}, "unknown activation None"),
         ({"nouts": 3}, "nouts lists the outputs .*, got 3"),
         ({"node": int}, "node must be Tensor or Value, got <class 'int'>"),
+        ({"node": np.ones(2)}, r"node must be Tensor or Value, got array\(\[1., 1.\]\)"),
+        ({"rng": -1}, "rng must be a seed .*, a numpy.random.Generator or None, got -1"),
+        ({"dtype": "foo"}, "parameters are floats, float64 or float32, got 'foo'"),
+        ({"dtype": 3}, "parameters are floats, float64 or float32, got 3"),
+        ({"dtype": "foo", "node": Value}, "parameters are floats, .*, got 'foo'"),
+        ({"nouts": [10**30]}, "nout must be at most 2147483647"),
         ({"dtype": int}, "parameters are floats, float64 or float32, got int64"),
         ({"node": Value, "dtype": np.float32}, "a Value is always float64, got dtype float32"),
     ],
@@ -293,6 +336,26 @@ def test_parameters_of_a_net_are_labelled_by_name() -> None:
 def test_mlp_checks_its_arguments(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         MLP(**{"nin": 2, "nouts": [1], **arguments})
+
+
+@pytest.mark.parametrize("node", [Tensor, Value])
+def test_widths_may_come_from_any_iterable(node: Any) -> None:
+    widths: Any = (n for n in [3, 1])
+    assert repr(MLP(2, widths, node=node)).startswith("MLP(2, [3, 1], relu)")
+    assert repr(MLP(2, np.array([3, 1]), node=node)).startswith("MLP(2, [3, 1], relu)")
+
+
+@pytest.mark.parametrize("make", [lambda rng: MLP(2, [1], rng=rng), lambda rng: Dropout(rng=rng)])
+@pytest.mark.parametrize("rng", ["a", 1.5, {}])
+def test_what_is_no_seed_is_refused(make: Any, rng: Any) -> None:
+    with pytest.raises(DataError, match=r"rng must be a seed .*, got "):
+        make(rng)
+
+
+@pytest.mark.parametrize("bias", [None, [1.0], np.ones(1), 0.5])
+def test_the_bias_of_linear_is_a_flag(bias: Any) -> None:
+    with pytest.raises(DataError, match="bias must be True or False, got"):
+        Linear(2, 1, bias=bias)
 
 
 # ------------------------------------------------------------------------------ containers
@@ -346,7 +409,18 @@ def test_dropout_of_values() -> None:
     assert {v.data for v in Dropout(0.5, rng=0)(xs)} == {0.0, 2.0}
 
 
-@pytest.mark.parametrize("p", [-0.1, 1.0, math.nan])
+@pytest.mark.parametrize("x", [None, "a", [1.0, "a"], np.array(["a"])])
+def test_dropout_takes_numbers(x: Any) -> None:
+    with pytest.raises(DataError, match=r"Dropout\(0.5\) takes real numbers, got"):
+        Dropout(0.5)(x)
+
+
+def test_dropout_of_integers_keeps_the_mean() -> None:
+    out = Dropout(0.1, rng=0)(np.full(1000, 9))
+    assert set(out.tolist()) == {0.0, 10.0}
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.0, math.nan, 10**400])
 def test_dropout_checks_its_probability(p: float) -> None:
     with pytest.raises(ValueError, match="the p of Dropout"):
         Dropout(p)

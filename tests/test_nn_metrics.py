@@ -96,6 +96,7 @@ def test_a_nan_score_is_wrong_and_has_no_place_in_the_matrix() -> None:
         ([0, 1], [0.0, 0.5], ValueError, "labels must be classes .* got 0.5"),
         ([0, 1], [0.0, NAN], ValueError, "labels must be classes .* got nan"),
         ([0, 1], [0.0, np.inf], ValueError, "labels must be classes .* got inf"),
+        ([0, 1], [0.0, 1e300], ValueError, r"labels must be classes .* got 1e\+300"),
         (np.eye(2), [0, 2], ValueError, "a row has class 2, but 2 classes end at 1"),
         (["cat"], [0], DataError, "predicted must hold real numbers, got list of dtype <U3"),
         ([0], ["cat"], DataError, "labels must hold real numbers"),
@@ -114,6 +115,8 @@ def test_metrics_refuse_what_does_not_fit(
         (0, ValueError, "classes must be at least 1, got 0"),
         (2, ValueError, "a row has class 2, but 2 classes end at 1"),
         (2.5, DataError, "classes must be an integer"),
+        (10**40, ValueError, "classes must be at most 2147483647"),
+        (10**6, ValueError, "a matrix of 1000000 classes would be too large"),
     ],
 )
 def test_the_matrix_refuses_a_bad_number_of_classes(

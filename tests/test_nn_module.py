@@ -30,6 +30,13 @@ class Parts(Module):
         self.itself = self
 
 
+class Refusing:
+    """What PyTorch does where a tensor needs a gradient, or is on another device."""
+
+    def __array__(self, *arguments: Any, **options: Any) -> Any:
+        raise RuntimeError("no array")
+
+
 NAMES = ["first", "listed.0", "listed.1.0", "listed.1.1.deep", "named.layer.weight"]
 
 
@@ -141,6 +148,8 @@ def test_loading_keeps_the_dtype_of_the_parameters() -> None:
         ),
         ({"bias": [[1.0], [1.0, 2.0]]}, DataError, "'bias' must be an array of real numbers"),
         ({"bias": ["a", "b"]}, DataError, "'bias' must hold real numbers, got dtype <U1"),
+        ({"bias": Refusing()}, DataError, r"'bias' .* got Refusing: no array .*tensor\.detach"),
+        ({"bias": {}}, DataError, "'bias' must hold real numbers, got dtype object"),
     ],
 )
 def test_a_state_that_does_not_fit_changes_nothing(
@@ -154,6 +163,27 @@ def test_a_state_that_does_not_fit_changes_nothing(
         model.load_state_dict(state)
     for name, array in model.state_dict().items():
         assert (array == before[name]).all()
+
+
+def test_a_tensor_of_pytorch_that_needs_a_gradient_says_how_to_detach_it() -> None:
+    torch = pytest.importorskip("torch")
+    model = Linear(3, 2, rng=0)
+    before = model.state_dict()
+    state = {**before, "bias": torch.nn.Linear(3, 2).bias}
+    with pytest.raises(DataError, match=r"'bias' .* as tensor\.detach\(\)\.cpu\(\)\.numpy\(\)"):
+        model.load_state_dict(state)
+    assert all((array == before[name]).all() for name, array in model.state_dict().items())
+
+
+def test_a_number_too_large_for_float32_changes_nothing() -> None:
+    model = Linear(3, 2, rng=0, dtype=np.float32)
+    before = model.state_dict()
+    state = {**Linear(3, 2, rng=1).state_dict(), "bias": [1.0, 1e300]}
+    with pytest.raises(DataError, match=r"'bias' holds 1e\+300, which is too large for float32"):
+        model.load_state_dict(state)
+    assert all((array == before[name]).all() for name, array in model.state_dict().items())
+    model.load_state_dict({**state, "bias": [np.inf, np.nan]})  # asked for
+    assert not np.isfinite(model.bias.numpy()).any()
 
 
 def test_a_state_is_a_mapping() -> None:

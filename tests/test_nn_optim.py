@@ -167,6 +167,8 @@ def test_a_parameter_comes_once() -> None:
         ({"lr": 0.1, "momentum": -1}, ValueError, "momentum must be a finite number"),
         ({"lr": 0.1, "weight_decay": math.inf}, ValueError, "weight_decay must be a finite"),
         ({"lr": 0.1, "nesterov": True}, ValueError, "nesterov=True needs a momentum above 0"),
+        ({"lr": 0.1, "nesterov": [1]}, DataError, r"nesterov must be True or False, got \[1\]"),
+        ({"lr": 0.1, "allow_nonfinite": "no"}, DataError, "allow_nonfinite must be True or False"),
     ],
 )
 def test_options_are_checked(options: dict[str, Any], error: type[Exception], message: str) -> None:

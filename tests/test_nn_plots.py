@@ -160,6 +160,25 @@ def test_an_empty_history_is_refused() -> None:
         plot_loss(History())
 
 
+@pytest.mark.parametrize("history", [None, [1.0], History])
+def test_what_is_no_history_is_refused(history: Any) -> None:
+    with pytest.raises(DataError, match=r"history must be of type nn\.History, got"):
+        plot_loss(history)
+
+
+@pytest.mark.parametrize("name", PLOTS)
+@pytest.mark.parametrize("ax", ["a", 3, Figure().subplots(1, 2)])
+def test_what_are_no_axes_is_refused(name: str, ax: Any) -> None:
+    with pytest.raises(DataError, match="ax must be matplotlib axes, got"):
+        PLOTS[name](ax)
+
+
+@pytest.mark.parametrize("ax", [None, Figure()])
+def test_only_axes_are_saved(ax: Any, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="ax must be matplotlib axes, got"):
+        save(ax, tmp_path / "loss.png")
+
+
 # --- confusion matrix -----------------------------------------------------------------------
 
 
@@ -199,6 +218,8 @@ def test_odd_matrices_are_drawn(matrix: Any, tmp_path: Path) -> None:
         (3, None, ShapeError, "matrix must be square"),
         ([[1, 2], [3, -4]], None, ValueError, "matrix must hold counts, got -4"),
         ([[1, 2], [3, 4]], ["a"], ShapeError, "one name for each of 2 classes, got 1"),
+        ([[1, 2], [3, 4]], "ab", DataError, "class_names must be a list of names, got 'ab'"),
+        ([[1, 2], [3, 4]], 2, DataError, "class_names must be a list of names, got 2"),
         ([["a"]], None, DataError, "matrix must hold real numbers"),
     ],
 )
@@ -285,6 +306,9 @@ def test_points_on_one_spot_are_drawn(tmp_path: Path) -> None:
         ({"predict": lambda p: None}, DataError, "scores of predict must hold real numbers"),
         ({"class_names": ["one"]}, ShapeError, "class_names needs 2 names, got 1"),
         ({"resolution": 1}, ValueError, "resolution must be at least 2, got 1"),
+        ({"resolution": 10**9}, ValueError, "resolution must be at most 10000"),
+        ({"predict": None}, DataError, r"predict must be a function, called as predict\(points\)"),
+        ({"class_names": 3}, DataError, "class_names must be a list of names, got 3"),
     ],
 )
 def test_what_has_no_boundary_is_refused(

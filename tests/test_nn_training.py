@@ -341,6 +341,12 @@ NAN = np.where(np.arange(40).reshape(20, 2) == 9, math.nan, X)
             DataError,
             r"one number, .* got shape \(20, 1\): reduce",
         ),
+        ({"loss": 3}, DataError, r"loss must be a function, called as loss\(.*\), got 3"),
+        ({"loss": None}, DataError, "loss must be a function, .* got None"),
+        ({"loss": ["a"]}, DataError, "loss must be a function, .* got "),
+        ({"metric": 3}, DataError, r"metric must be a function, called as metric\(.*\), got 3"),
+        ({"metric": np.ones(2)}, DataError, "metric must be a function"),
+        ({"metric": ""}, DataError, "metric must be a function, .* got ''"),
         ({"loss": lambda p, t: 1.0}, DataError, "must be one number, .* got float"),
         ({"loss": lambda p, t: Tensor([1.0])}, GradientError, "no gradient for weight, bias"),
     ],
@@ -353,6 +359,67 @@ def test_arguments_are_checked(
     with pytest.raises(error, match=message):
         quick(model, **change)
     assert (model.weight.numpy() == before).all()
+
+
+def test_a_metric_returns_one_number() -> None:
+    with pytest.raises(DataError, match="the metric of a batch must be one number, got NoneType"):
+        quick(Linear(2, 1), metric=lambda scores, targets: None)
+
+
+def test_a_loss_need_not_be_hashable() -> None:
+    class Loss:
+        __hash__ = None  # type: ignore[assignment]
+
+        def __call__(self, prediction: Any, target: Any) -> Any:
+            return mse_loss(prediction, target)
+
+    assert len(quick(Linear(2, 1), Loss())) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": None}, r"model must be of type nn\.Module, got NoneType"),
+        ({"model": MLP}, r"model must be of type nn\.Module, got the class MLP"),
+        ({"loss": 3}, "loss must be a function"),
+        ({"metric": 3}, "metric must be a function"),
+    ],
+)
+def test_evaluate_checks_its_arguments(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        evaluate(**{"model": Linear(2, 1), "loss": mse_loss, "data": (X, Y), **change})
+
+
+CLASSES = np.arange(20) % 2
+
+
+@pytest.mark.parametrize("node", [Tensor, Value])
+@pytest.mark.parametrize(
+    ("nouts", "loss", "data", "error", "message"),
+    [
+        ([3, 2], cross_entropy, (np.ones((20, 3)), CLASSES), ShapeError, "takes 2 numbers"),
+        ([3, 2], cross_entropy, (np.ones(20), CLASSES), ShapeError, "takes 2 numbers"),
+        ([3, 1], cross_entropy, (X, CLASSES), ShapeError, "for one there are binary_cross_entr"),
+        ([3, 1], cross_entropy, (X, CLASSES * 0), ShapeError, "it takes one score a class"),
+        ([3, 2], cross_entropy, (X, CLASSES + 1), ValueError, "are from 0 to 1, got 2 at"),
+        ([3, 2], hinge_loss, (X, Y * 0 + 1), ShapeError, r"shape \(20, 2\) .* shape \(20,\)"),
+        ([3, 2], cross_entropy, (X[0], 0), ShapeError, "need one row a sample"),
+        ([3, 2], cross_entropy, (X[0], [0]), ShapeError, "got 2 rows in x .* and 1 in y"),
+    ],
+)
+def test_data_that_do_not_fit_the_net_are_explained(
+    node: Any, nouts: list[int], loss: Any, data: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        quick(MLP(2, nouts, node=node, rng=0), loss, data, batch_size=20)
+
+
+@pytest.mark.parametrize("node", [Tensor, Value])
+@pytest.mark.parametrize("rows", [1, 20])
+def test_one_sample_or_one_class_is_enough_to_train(node: Any, rows: int) -> None:
+    model = MLP(2, [3, 2], node=node, rng=0)
+    history = quick(model, cross_entropy, (X[:rows], CLASSES[:rows] * 0), epochs=20)
+    assert history.loss[-1] < history.loss[0]
 
 
 def test_only_modules_are_trained() -> None:
@@ -409,6 +476,24 @@ def test_the_demo_of_micrograd() -> None:
         for p in model.parameters():
             p.data -= learning_rate * p.grad
     assert acc == 1.0
+
+
+def test_the_demo_ends_all_right_from_almost_every_seed() -> None:
+    X, y = moons_of_the_demo()
+
+    def accuracy_from(seed: int) -> float:
+        model = MLP(2, [16, 16, 1], rng=seed)
+        optimizer = SGD(model, lr=1.0, weight_decay=2e-4)
+        for k in range(100):
+            scores = model(X)
+            optimizer.zero_grad()
+            hinge_loss(scores, y[:, None]).backward()
+            optimizer.lr = 1.0 - 0.9 * k / 100
+            optimizer.step()
+        return float(np.mean((scores.numpy()[:, 0] > 0) == (y > 0)))
+
+    # Of 3,000 fresh seeds 98.2 %, and 92.9 % were the draws independent (decision 5).
+    assert sum(accuracy_from(seed) == 1 for seed in range(100)) >= 97
 
 
 def test_the_public_names_are_all_there() -> None:

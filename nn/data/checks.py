@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autograd import DataError, Node, ShapeError
+from nn.module import MOST
 
 
 def as_array(name: str, value: object) -> NDArray[Any]:
@@ -72,14 +73,14 @@ def class_indices(name: str, value: object) -> NDArray[np.int64]:
     ShapeError
         If it has another shape.
     ValueError
-        If a number is negative or not whole.
+        If a number is negative, not whole or beyond `MOST`.
     """
     array = as_array(name, value)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
         raise ShapeError(f"{name} must hold one class a row, shape (n,), got shape {array.shape}")
-    bad = array[~(np.isfinite(array) & (array >= 0) & (array == np.floor(array)))]
+    bad = array[~((array >= 0) & (array <= MOST) & (array == np.floor(array)))]
     if bad.size:
         hint = f"; for classes -1 and +1 pass {name} > 0" if bad[0] == -1 else ""
         raise ValueError(f"{name} must be classes 0, 1, 2, ..., got {bad[0]}{hint}")

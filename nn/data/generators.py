@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn.data.dataset import Dataset
-from nn.module import finite_number, whole_number
+from nn.module import MOST, finite_number, whole_number
 
 
 def moons(n: int, noise: float = 0.1, seed: int = 0) -> Dataset:
@@ -135,7 +135,7 @@ def spirals(
     >>> spirals(300, classes=3)
     Dataset('spirals': 300 rows, 2 features, 3 classes)
     """
-    classes = whole_number("classes", classes, 2)
+    classes = whole_number("classes", classes, 2, MOST)
     y, t = _along_curves(n, classes)
     radius = 0.1 + 0.9 * t  # not from 0, where all arms would share a point
     angle = 2 * np.pi * (finite_number("turns", turns) * radius + y / classes)
@@ -150,7 +150,7 @@ def _along_curves(
 
     A closed curve leaves out 1, which is where it started.
     """
-    y = np.arange(whole_number("n", n, classes)) % classes
+    y = np.arange(whole_number("n", n, classes, MOST)) % classes
     places = [np.linspace(0, 1, count, endpoint=not closed) for count in np.bincount(y)]
     t = np.empty(n)
     for k, place in enumerate(places):

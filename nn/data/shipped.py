@@ -107,7 +107,7 @@ def load(name: str) -> Dataset:
     >>> x.shape, y.dtype
     ((150, 4), dtype('int64'))
     """
-    if name not in _SHIPPED:
+    if not isinstance(name, str) or name not in _SHIPPED:
         raise ValueError(f"no data set named {name!r}; known: {', '.join(map(repr, _SHIPPED))}")
     about = _SHIPPED[name]
     with (
