@@ -8,7 +8,7 @@ Run on data the pass gives numbers; run on nodes it records a graph of the gradi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,27 +62,29 @@ def backward(output: Node, cotangent: Any = None) -> None:
     """
     seed = _seed(output, cotangent)
     dropped: list[Node] = []
-    leaves = _visit(output, seed, dropped)
-    if dropped and not all(np.isfinite(g).all() for _, g in leaves):
-        leaves = _visit(output, seed, None)
-    for leaf, g in leaves:
-        leaf.grad = g if leaf.grad is None else _as_data(leaf.grad + g, leaf)
+    reached, found = _visit(output, seed, dropped)
+    if dropped and not all(np.isfinite(g).all() for g in found):
+        reached, found = _visit(output, seed, None)
+    for node, g in zip(reached, found, strict=True):
+        if node._first is None:
+            node.grad = g if node.grad is None else _as_data(node.grad + g, node)
+            continue
+        if type(g) is not float:
+            g.flags.writeable = False  # other nodes may hold the same array
+        node.grad = g
 
 
-def _visit(output: Node, seed: Any, dropped: list[Node] | None) -> list[tuple[Node, Any]]:
-    """Give each computed node its cotangent as ``grad``; return those of the leaves."""
-    leaves = []
+def _visit(output: Node, seed: Any, dropped: list[Node] | None) -> tuple[list[Node], list[Any]]:
+    """List the nodes that a cotangent reaches, and these; pairs would be work for the collector."""
+    reached: list[Node] = []
+    found: list[Any] = []
     with np.errstate(all="ignore"):
-        for node, g in cotangents(output, seed, dropped=dropped):
-            if type(g) is not float:
+        for node, g in cotangents({output: seed}, dropped=dropped):
+            reached.append(node)
+            if type(g) is not float and type(g) is not np.ndarray:
                 g = _as_data(g.value if type(g) is Masked else g, node)
-            if node._first is None:
-                leaves.append((node, g))
-                continue
-            if type(g) is not float:
-                g.flags.writeable = False  # other nodes may hold the same array
-            node.grad = g
-    return leaves
+            found.append(g)
+    return reached, found
 
 
 def gradients(
@@ -131,38 +133,50 @@ def gradients(
         _require_variable(node)
     seed = _seed(output, cotangent)
     if differentiable:
-        found = _record_gradient(output, cotangent, seed, nodes)
+        start = cotangent if isinstance(cotangent, Node) else constant_node(seed)
+        found = recorded_pull({output: start}, nodes)
     else:
-        dropped: list[Node] = []
-        found = _collect(output, seed, nodes, dropped)
-        if dropped and not all(g is None or np.isfinite(g).all() for g in found.values()):
-            found = _collect(output, seed, nodes, None)
-    finish = _own_node if differentiable else _own_data
+        found = pull({output: seed}, nodes)
+    finish = _own_node if differentiable else own_data
     results = [finish(found[node], node) for node in nodes]
     return results[0] if isinstance(wrt, Node) else results
 
 
-def _collect(
-    output: Node,
-    seed: Any,
-    nodes: list[Node],
-    dropped: list[Node] | None,
-    differentiable: bool = False,
+def pull(
+    seeds: Mapping[Node, Any], nodes: Sequence[Node], order: Sequence[Node] | None = None
 ) -> dict[Node, Any]:
-    """The cotangents of some nodes; None for one that is not reached."""
-    found: dict[Node, Any] = dict.fromkeys(nodes)
-    with np.errstate(all="ignore"):
-        for node, g in cotangents(output, seed, differentiable, dropped):
-            if node in found:
-                found[node] = g.value if type(g) is Masked else g
+    """Pull cotangents of outputs, floats and arrays, back to some nodes; None where none comes.
+
+    Given the `order` of a part of the graph, such as `recorded_since`, only this is walked.
+    """
+    dropped: list[Node] = []
+    found = _collect(seeds, nodes, order, dropped)
+    if dropped and not all(g is None or np.isfinite(g).all() for g in found.values()):
+        found = _collect(seeds, nodes, order, None)
     return found
 
 
-def _record_gradient(output: Node, cotangent: Any, seed: Any, nodes: list[Node]) -> dict[Node, Any]:
-    """`_collect` on nodes, recorded even where other things are not."""
+def recorded_pull(
+    seeds: Mapping[Node, Node], nodes: Sequence[Node], order: Sequence[Node] | None = None
+) -> dict[Node, Any]:
+    """As `pull`, on nodes, and recorded even where other things are not."""
     with recording():
-        start = cotangent if isinstance(cotangent, Node) else constant_node(seed)
-        return _collect(output, start, nodes, None, differentiable=True)
+        return _collect(seeds, nodes, order, None, differentiable=True)
+
+
+def _collect(
+    seeds: Mapping[Node, Any],
+    nodes: Sequence[Node],
+    order: Sequence[Node] | None,
+    dropped: list[Node] | None,
+    differentiable: bool = False,
+) -> dict[Node, Any]:
+    found: dict[Node, Any] = dict.fromkeys(nodes)
+    with np.errstate(all="ignore"):
+        for node, g in cotangents(seeds, differentiable, dropped, order):
+            if node in found:
+                found[node] = g.value if type(g) is Masked else g
+    return found
 
 
 def _as_data(g: Any, node: Node) -> Any:
@@ -173,7 +187,7 @@ def _as_data(g: Any, node: Node) -> Any:
     return float(g) if type(data) is float else np.asarray(g, dtype=data.dtype)
 
 
-def _own_data(g: Any, node: Node) -> Any:
+def own_data(g: Any, node: Node) -> Any:
     """A gradient that nothing else refers to; 0 where no cotangent came."""
     return _as_data(np.zeros(node.shape, node.dtype) if g is None else np.array(g), node)  # type: ignore[attr-defined]
 
@@ -181,7 +195,7 @@ def _own_data(g: Any, node: Node) -> Any:
 def _own_node(g: Node | None, node: Node) -> Node:
     """A gradient that can itself be differentiated, even where it is a constant."""
     if g is None or g.is_constant:
-        return new_node(_own_data(None if g is None else g._data, node))
+        return new_node(own_data(None if g is None else g._data, node))
     return g
 
 
@@ -235,20 +249,24 @@ def _plain(x: Any) -> Any:
 
 
 def cotangents(
-    output: Node, seed: Any, differentiable: bool = False, dropped: list[Node] | None = None
+    seeds: Mapping[Node, Any],
+    differentiable: bool = False,
+    dropped: list[Node] | None = None,
+    order: Sequence[Node] | None = None,
 ) -> Iterator[tuple[Node, Any]]:
-    """Walk back from `output`, yielding each node that a cotangent reaches, with it complete.
+    """Walk back from outputs, yielding each node that a cotangent reaches, with it complete.
 
     On data, cotangents are floats and arrays; when `differentiable`, nodes. Consumers come before
     their inputs. Where some elements of a cotangent do not exist it is `Masked`. Carrying masks
     takes time and matters only if something is not finite: with a list `dropped` they are left
     out, 0 standing for nothing, and the nodes that made them are listed.
     """
-    order = topological_order(output)
+    within = None if order is None else {*order}
+    if order is None:
+        order = topological_order(*seeds)
     if differentiable:
-        for node in order:  # operations on leaves would take in what was written to their arrays
-            current_data(node)
-    table: dict[Node, Any] = {output: seed}
+        notice_changes(order)
+    table = dict(seeds)
     take, get = table.pop, table.get
     for node in reversed(order):
         g = take(node, None)
@@ -284,7 +302,51 @@ def cotangents(
                 continue
             except ArithmeticError:
                 pass
-        _pull(node, g, table, differentiable, dropped)
+        _pull(node, g, table, differentiable, dropped, within)
+
+
+def recorded_since(time: int, outputs: Sequence[Node]) -> tuple[list[Node], list[Node]]:
+    """List the variables that outputs were computed from since a time, inputs first.
+
+    Returns
+    -------
+    The nodes recorded since, and the older ones at which the walk stopped. Where a derivative is
+    taken many times inside another, a walk on to the leaves would cost the square of that.
+    """
+    recent: list[Node] = []
+    older: list[Node] = []
+    seen: set[Node] = set()
+    stack: list[Any] = [*reversed(outputs)]
+    while stack:
+        node = stack.pop()
+        if node is None:  # marks that the inputs of the node below it are done
+            recent.append(stack.pop())
+            continue
+        if node.is_constant or node in seen:
+            continue
+        seen.add(node)
+        if node.epoch < time:
+            older.append(node)
+        elif node._first is None:
+            recent.append(node)
+        else:
+            stack += (node, None, *reversed(node.inputs))
+    return recent, older
+
+
+def notice_changes(order: Sequence[Node]) -> None:
+    """See what was written to the arrays of leaves before operations on them take it in."""
+    for node in order:
+        for x in node.inputs:
+            current_data(x)
+
+
+def require_fresh(node: Node, inputs: Sequence[Node]) -> None:
+    """Raise a `StaleGraphError` if the data of an input was changed after it was recorded."""
+    recorded = node.epoch
+    for x in inputs:
+        if x.epoch > recorded:
+            raise _stale(node)
 
 
 def _stale(node: Node) -> StaleGraphError:
@@ -303,54 +365,62 @@ def _pull(
     table: dict[Node, Any],
     differentiable: bool,
     dropped: list[Node] | None,
+    within: set[Node] | None,
 ) -> None:
     """Add what the cotangent `g` of a node contributes to those of its inputs."""
     inputs, primitive, params = node.inputs, node.primitive, node.params
     assert primitive is not None
-    for x in inputs:
-        if x.epoch > node.epoch:
-            raise _stale(node)
+    require_fresh(node, inputs)
     out: Any = node if differentiable else node._data
     operands: Any = inputs if differentiable else [x._data for x in inputs]
     reach = None
     if type(g) is Masked:
         reach = _reach(node, g.mask)
         if not primitive.structural:  # whose operands may decide what goes where
-            operands = [_harmless(x, exists) for x, exists in zip(operands, reach, strict=True)]
+            operands = [
+                _harmless(x, exists, primitive.domain_of(i).prepare)
+                for i, (x, exists) in enumerate(zip(operands, reach, strict=True))
+            ]
         g = g.value
-    fit = _fit_node if differentiable else _fit_data
+    fit = fit_node if differentiable else fit_data
     for i, (x, rule) in enumerate(zip(inputs, primitive.pullbacks, strict=False)):
-        if x.is_constant or rule is None:
+        if x.is_constant or rule is None or (within is not None and x not in within):
             continue
         try:
             c = rule(g, out, *operands, **params)
         except ArithmeticError:
-            c = _with_ieee_floats(rule, g, out, operands, params)
+            c = apply_rule(rule, g, out, operands, params)
         if reach is not None:
             c = _masked(c, reach[i])
-        if type(c) is Masked and dropped is not None:
-            dropped.append(node)
-            c = c.value
+        if type(c) is Masked:
+            if dropped is None:
+                c = _fit_masked(c, x, fit)
+            else:
+                dropped.append(node)
+                c = fit(c.value, x)
+        elif c is not None:
+            c = fit(c, x)
         if c is None:
             continue
-        c = _fit_masked(c, x, fit) if type(c) is Masked else fit(c, x)
         if type(c) is np.ndarray and x._first is None and (c is g or c.base is not None):
             c = c.copy()  # the leaf's own: cotangents are shared between nodes
-        if c is not None:
-            old = table.get(x)
-            table[x] = c if old is None else _add(old, c)
+        old = table.get(x)
+        table[x] = c if old is None else _add(old, c)
 
 
-def _with_ieee_floats(rule: Any, g: Any, out: Any, operands: Any, params: Mapping[str, Any]) -> Any:
-    """Apply a rule where Python's floats raise: NumPy's give inf or nan, as IEEE 754 has it."""
-    g, out, *operands = (np.float64(x) if type(x) is float else x for x in (g, out, *operands))
-    return rule(g, out, *operands, **params)
+def apply_rule(rule: Any, g: Any, out: Any, operands: Any, params: Mapping[str, Any]) -> Any:
+    """Apply a pullback; where Python's floats raise, NumPy's give inf or nan as IEEE 754 has it."""
+    try:
+        return rule(g, out, *operands, **params)
+    except ArithmeticError:
+        g, out, *operands = (np.float64(x) if type(x) is float else x for x in (g, out, *operands))
+        return rule(g, out, *operands, **params)
 
 
 # --------------------------------------------------------------------------- un-broadcasting
 
 
-def _fit_data(c: Any, x: Node) -> Any:
+def fit_data(c: Any, x: Node) -> Any:
     """Bring a contribution to the shape and dtype of the input that it is for."""
     data = x._data
     if type(data) is float:
@@ -360,7 +430,7 @@ def _fit_data(c: Any, x: Node) -> Any:
     return np.asarray(_unbroadcast(np.asarray(c), data.shape), dtype=data.dtype)
 
 
-def _fit_node(c: Any, x: Node) -> Any:
+def fit_node(c: Any, x: Node) -> Any:
     if not isinstance(c, Node):
         c = constant_node(np.asarray(c) if np.ndim(c) else float(c))
     data = x._data
@@ -400,7 +470,7 @@ def _reach(node: Node, mask: np.ndarray) -> list[np.ndarray | None]:
     operands = [x._data for x in node.inputs]
     out = node._data
     if not primitive.structural:
-        operands = [draw(0.5, 1.5, x.shape) for x in node.inputs]
+        operands = primitive.prepared([draw(0.5, 1.5, x.shape) for x in node.inputs])
         out = primitive.array(*operands, **node.params)
     weights = np.where(mask, draw(0.5, 1.5, mask.shape), 0.0)
     return [
@@ -413,11 +483,16 @@ def _nonzero(c: Any) -> np.ndarray:
     return np.asarray((c.value if type(c) is Masked else c) != 0)
 
 
-def _harmless(operand: Any, exists: np.ndarray | None) -> Any:
-    """An operand with 1 for the elements that nothing comes back to: they may be nan."""
+def _harmless(operand: Any, exists: np.ndarray | None, prepare: Any) -> Any:
+    """An operand with 1 for the elements that nothing comes back to: they may be nan.
+
+    Where ones are no operand, such as a matrix to invert, with those of one made of them.
+    """
     if exists is None or np.shape(exists) != shape_of(operand) or exists.all():
         return operand
-    return where(exists, operand, 1.0)
+    if prepare is None:
+        return where(exists, operand, 1.0)
+    return where(exists, operand, prepare(np.ones(shape_of(operand), operand.dtype)))
 
 
 def _masked(c: Any, exists: np.ndarray | None) -> Any:

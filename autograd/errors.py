@@ -6,6 +6,7 @@
     ├── DataError          (TypeError)           data of a kind that a node cannot hold
     ├── ShapeError         (ValueError)          shapes or axes that do not fit
     ├── OutOfRangeError    (IndexError)          an index beyond the end
+    ├── SingularMatrixError (np.linalg.LinAlgError)  a matrix without the inverse or factor
     ├── GradientError      (RuntimeError)        a gradient that does not exist
     │   └── StaleGraphError                      data changed after the graph was recorded
     ├── NonFiniteError     (FloatingPointError)  a nan or an infinity where training met it
@@ -17,6 +18,8 @@ Each class also derives from the built-in exception that a caller would expect, 
 ``except ValueError`` and ``except AutogradError`` both work.
 """
 
+import numpy as np
+
 __all__ = [
     "AutogradError",
     "CheckError",
@@ -27,6 +30,7 @@ __all__ = [
     "PrimitiveError",
     "RenderError",
     "ShapeError",
+    "SingularMatrixError",
     "StaleGraphError",
 ]
 
@@ -68,6 +72,16 @@ class OutOfRangeError(AutogradError, IndexError):
     Traceback (most recent call last):
     autograd.errors.OutOfRangeError: getitem does not fit shape (2,) with index=5: \
 index 5 is out of bounds for axis 0 with size 2
+    """
+
+
+class SingularMatrixError(AutogradError, np.linalg.LinAlgError):
+    """A matrix without the inverse or the factor asked for: singular, indefinite, not finite.
+
+    >>> from autograd import inv
+    >>> inv([[1.0, 2.0], [2.0, 4.0]])
+    Traceback (most recent call last):
+    autograd.errors.SingularMatrixError: inv of shape (2, 2): Singular matrix
     """
 
 

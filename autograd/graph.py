@@ -14,7 +14,7 @@ from threading import Lock
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from .errors import GradientError
+from .errors import DataError, GradientError
 
 if TYPE_CHECKING:
     from .primitive import Primitive
@@ -229,6 +229,9 @@ def topological_order(*outputs: Node) -> list[Node]:
     >>> [node.label or node.primitive.name for node in topological_order(c + a)]
     ['a', 'b', 'mul', 'add']
     """
+    for output in outputs:
+        if not isinstance(output, Node):
+            raise DataError(f"the graph of a node was asked for, got {output!r:.60}")
     order: list[Node] = []
     seen: set[Node] = set()
     stack: list[Any] = [*reversed(outputs)]

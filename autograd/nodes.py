@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from . import backprop, primitive
+from . import backprop, primitive, protocol
 from .errors import DataError, ShapeError
 from .graph import NO_PARAMS, Node, clock
-from .ops import arithmetic, comparison, elementary, indexing, linalg, reduction
+from .ops import (
+    arithmetic,
+    comparison,
+    decomposition,
+    elementary,
+    indexing,
+    linalg,
+    reduction,
+    selection,
+)
 from .ops import shape as shapes
 from .primitive import as_data, as_float, as_weak_data, constant_node, current_data, describe
 
@@ -44,11 +53,23 @@ def _comparison(compare: Callable[..., Any]) -> Callable[..., Any]:
     return method
 
 
+def _of_data(name: str) -> Callable[..., Any]:
+    """The method of an array that has no derivative: its result is plain numbers."""
+    compute = getattr(np.ndarray, name)
+
+    def method(self: Node, *args: Any, **options: Any) -> Any:
+        plain = [current_data(x) if isinstance(x, Node) else x for x in args]
+        return compute(current_data(self), *plain, **options)
+
+    method.__name__ = name
+    method.__doc__ = f"Compute `numpy.ndarray.{name}` of the data: plain, without a gradient."
+    return method
+
+
 class _Operators(Node):
     """What numbers and arrays have in common."""
 
     __slots__ = ()
-    __array_ufunc__ = None  # NumPy leaves `array + node` to the node instead of losing gradients
 
     __add__ = arithmetic.add
     __radd__ = _reflected(arithmetic.add)
@@ -60,6 +81,8 @@ class _Operators(Node):
     __rtruediv__ = _reflected(arithmetic.div)
     __pow__ = elementary.pow
     __rpow__ = _reflected(elementary.pow)
+    __mod__ = elementary.remainder
+    __rmod__ = _reflected(elementary.remainder)
     __matmul__ = linalg.matmul
     __rmatmul__ = _reflected(linalg.matmul)
     __neg__ = arithmetic.neg
@@ -133,10 +156,22 @@ class _Operators(Node):
     def __bool__(self) -> bool:
         return bool(self.item())
 
+    # NumPy's own functions take nodes: see protocol.py. Where one takes none, as np.array does,
+    # it asks for an array, and gets an error rather than numbers that have lost their gradient.
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *operands: Any, **options: Any) -> Any:
+        return protocol.array_ufunc(ufunc, method, *operands, **options)
+
+    def __array_function__(
+        self, function: Any, types: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
+        return protocol.array_function(function, types, args, kwargs)
+
     def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
         raise DataError(
-            f"NumPy would lose the gradient of this {type(self).__name__}: use the function of the "
-            "same name from autograd, or take the plain numbers with .data or .numpy()"
+            f"NumPy would lose the gradient of this {type(self).__name__}: np.array of "
+            "autograd.numpy and stack([...]) make nodes of nodes, .data and .numpy() give the "
+            "plain numbers"
         )
 
     def item(self) -> Any:
@@ -262,8 +297,8 @@ class Tensor(_Operators):
     label : str
         A name for pictures and messages.
     copy : bool
-        False takes an array over instead of copying it. Whoever made it must not write to it
-        afterwards: a graph that refers to it would not notice.
+        False takes an array over instead of copying it, and makes it read-only: a graph that
+        refers to it would not notice what is written to it.
 
     Raises
     ------
@@ -286,6 +321,8 @@ class Tensor(_Operators):
 
     def __init__(self, data: Any, *, dtype: Any = None, label: str = "", copy: bool = True) -> None:
         self._data = _as_array(data, dtype, copy)
+        if not copy:
+            self._data.flags.writeable = False
         self._shown = None
         self._first = self._second = self.grad = self.primitive = None
         self.label = label
@@ -434,7 +471,7 @@ class Tensor(_Operators):
     prod = reduction.prod
     var = reduction.var
     std = reduction.std
-    norm = reduction.norm
+    norm = decomposition.norm
     logsumexp = reduction.logsumexp
     softmax = reduction.softmax
     log_softmax = reduction.log_softmax
@@ -443,6 +480,26 @@ class Tensor(_Operators):
     trace = linalg.trace
     diagonal = linalg.diagonal
     sort = indexing.sort
+    cumprod = reduction.cumprod
+    take = selection.take
+    choose = selection.choose
+    copy = arithmetic.identity
+
+    def compress(self, condition: Any, axis: int | None = None) -> Any:
+        """Take the slices along an axis where a vector of bools holds."""
+        return selection.compress(condition, self, axis)
+
+    # ----------------------------------------------------------------- plain results
+
+    argmax = _of_data("argmax")
+    argmin = _of_data("argmin")
+    argsort = _of_data("argsort")
+    any = _of_data("any")
+    all = _of_data("all")
+    round = _of_data("round")
+    nonzero = _of_data("nonzero")
+    searchsorted = _of_data("searchsorted")
+    tolist = _of_data("tolist")
 
 
 def _same_bits(a: np.ndarray, b: np.ndarray) -> bool:

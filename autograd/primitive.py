@@ -8,8 +8,9 @@ where tests may sample it. Every other part of the package reads the record.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ContextDecorator, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
@@ -43,6 +44,9 @@ class Interval:
 
     Smoothness is what tests need it for: inside, a primitive and its first two derivatives are
     finite and continuous. An operand of `whole` numbers, such as classes, has no derivative.
+    Where numbers of the interval are not yet an operand, such as a positive definite matrix,
+    `prepare` makes one of them: a function of an array or Tensor, written with operators, good
+    for any shape and size, also at numbers half as large again as the interval's.
 
     >>> Interval(0.2, 4.0)
     Interval(low=0.2, high=4.0, kinks=(), whole=False)
@@ -52,6 +56,7 @@ class Interval:
     high: float = 3.0
     kinks: tuple[float, ...] = ()
     whole: bool = False
+    prepare: Function | None = field(default=None, repr=False)
 
 
 REAL = Interval()
@@ -83,6 +88,20 @@ class EachOperand:
 
     def __iter__(self) -> Iterator[Function]:
         return (partial(self.rule, index) for index in count())
+
+
+class Together(EachOperand):
+    """As `EachOperand`, where one rule gives the cotangents of all operands at once."""
+
+    def __iter__(self) -> Iterator[Function]:
+        done: list[tuple[Any, Sequence[Any]]] = []  # for one walk over the operands
+
+        def one(index: int, g: Any, out: Any, *operands: Any, **params: Any) -> Any:
+            if not done or done[0][0] is not g:
+                done[:] = [(g, self.rule(g, out, *operands, **params))]
+            return done[0][1][index]
+
+        return (partial(one, index) for index in count())
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,12 +152,17 @@ class Primitive:
     structural: bool = False
     float_pullbacks: tuple[Function, ...] | None = field(init=False)
     """The pullbacks, where a node of floats needs nothing but one or two operands to apply them."""
+    module: str = field(init=False)
+    """Where it was defined."""
 
     def __post_init__(self) -> None:
+        module = sys._getframe(2).f_globals.get("__name__", "")
+        object.__setattr__(self, "module", module)
         simple = self.scalar is not None and self.elementwise and not self.examples
         pulls = tuple(self.pullbacks) if simple and len(self.domain) <= 2 else None
         object.__setattr__(self, "float_pullbacks", pulls)
-        if self.name in REGISTRY:
+        known = REGISTRY.get(self.name)
+        if known is not None and not known.module == module == "__main__":  # a cell run again
             raise PrimitiveError(f"a primitive named {self.name!r} exists already: choose another")
         missing = [name for name in ("label", "domain", "pullbacks") if not getattr(self, name)]
         if not self.elementwise and not self.examples:
@@ -158,6 +182,15 @@ class Primitive:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Primitive:
         return self
+
+    def domain_of(self, index: int) -> Interval:
+        """Where an operand may be sampled; the last domain stands for all further operands."""
+        return self.domain[min(index, len(self.domain) - 1)]
+
+    def prepared(self, operands: Sequence[Any]) -> list[Any]:
+        """Make operands of sampled numbers, as the domains say."""
+        prepares = [self.domain_of(i).prepare for i in range(len(operands))]
+        return [x if p is None else p(x) for x, p in zip(operands, prepares, strict=True)]
 
     def on_floats(self, *operands: float, **params: Any) -> float:
         """Evaluate on floats; outside the scalar forward's domain with IEEE results."""
@@ -201,11 +234,10 @@ def is_recording() -> bool:
     return _recording.get()
 
 
-@contextmanager
-def no_grad() -> Iterator[None]:
+class no_grad(ContextDecorator):  # noqa: N801 (used like a function)
     """Compute without recording: results inside are constants.
 
-    Holds for the current thread and async task only; also works as a decorator.
+    Holds for the current thread and async task only; also works as a decorator of functions.
 
     >>> from autograd import Value
     >>> x = Value(2.0)
@@ -214,8 +246,29 @@ def no_grad() -> Iterator[None]:
     >>> y.is_constant, y.inputs
     (True, ())
     """
-    with recording(False):
-        yield
+
+    def __enter__(self) -> None:
+        self._tokens = [*getattr(self, "_tokens", ()), _recording.set(False)]
+
+    def __exit__(self, *exception: object) -> None:
+        _recording.reset(self._tokens.pop())
+
+    def _recreate_cm(self) -> no_grad:
+        return no_grad()
+
+    def __call__(self, function: Any) -> Any:
+        """Make the function compute without recording whenever it is called."""
+        run_later = (
+            inspect.iscoroutinefunction,
+            inspect.isgeneratorfunction,
+            inspect.isasyncgenfunction,
+        )
+        if any(is_such(function) for is_such in run_later):
+            raise DataError(
+                f"no_grad() cannot decorate {function.__qualname__}, whose body runs after the "
+                "call has ended: write `with no_grad():` inside it"
+            )
+        return super().__call__(function)
 
 
 @contextmanager
@@ -240,6 +293,7 @@ def apply(primitive: Primitive, operands: Sequence[Any], params: Mapping[str, An
     now = clock.now  # before the data is read: a change by another thread is noticed
     data: list[Any] = []
     has_nodes = live = False
+    all_nodes = True
     for x in operands:
         if isinstance(x, Node):
             has_nodes = True
@@ -248,18 +302,19 @@ def apply(primitive: Primitive, operands: Sequence[Any], params: Mapping[str, An
                 return apply(primitive, operands, params)  # the clock has moved on
             data.append(x._data)
         else:
+            all_nodes = False
             data.append(as_data(x, primitive.name))
     if not has_nodes:
         return _evaluate_plain(primitive, data, params)
     if live and _recording.get():
-        inputs = []
-        for i, x in enumerate(operands):
-            if not isinstance(x, Node):
-                x = constant(data[i])
-                x.epoch = now
-                data[i] = x._data
-            inputs.append(x)
-        node = record(primitive, _evaluate(primitive, data, params), inputs, params)
+        if not all_nodes:
+            operands = list(operands)
+            for i, x in enumerate(operands):
+                if not isinstance(x, Node):
+                    operands[i] = x = constant(data[i])
+                    x.epoch = now
+                    data[i] = x._data
+        node = record(primitive, _evaluate(primitive, data, params), operands, params)
         node.epoch = now
         return node
     data = [x.item() if isinstance(x, np.generic) else x for x in data]
@@ -407,6 +462,12 @@ def as_weak_data(x: Any, who: str = "autograd") -> Any:
     """As `as_data`, but a NumPy scalar becomes a Python number, which does not widen float32."""
     data = as_data(x, who)
     return data.item() if isinstance(data, np.generic) else data
+
+
+def of_floats(x: Any) -> Any:
+    """Return an array of integers or bools as one of float64, in which differences do not wrap."""
+    array = np.asarray(x)
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
 def as_float(x: Any) -> float:

@@ -29,7 +29,8 @@ class Call:
 
     def __call__(self, *operands: Any) -> Any:
         """Apply the primitive to other operands, or to the call's own as plain arrays."""
-        return self.primitive(*(operands or self.operands), **self.params)
+        prepared = self.primitive.prepared(operands or self.operands)
+        return self.primitive(*prepared, **self.params)
 
     def __repr__(self) -> str:
         operands = ", ".join(map(repr, self.operands))
@@ -94,8 +95,7 @@ def calls(draw: st.DrawFn, primitive: Primitive, example: Example | None = None)
         if _is_gate(primitive, index):
             operands.append(draw(hnp.arrays(bool, shape)))
         else:
-            domain = primitive.domain[min(index, len(primitive.domain) - 1)]
-            operands.append(draw(points(shape, domain)))
+            operands.append(draw(points(shape, primitive.domain_of(index))))
     return Call(primitive, tuple(operands), params)
 
 

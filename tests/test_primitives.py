@@ -212,6 +212,22 @@ def test_operands_are_not_written_to(
     assert ulps(cotangent, call.weights()) == 0
 
 
+@each_primitive
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, bool])
+def test_an_integer_beside_a_variable_counts_as_its_float(primitive: Primitive, dtype: Any) -> None:
+    if not primitive.elementwise or primitive.examples:
+        return
+    rules = list(primitive.pullbacks)
+    for i in range(len(rules)):
+        whole = [np.array([1, 1], dtype=dtype) if j != i else None for j in range(len(rules))]
+        x, y = Tensor([0.5, 0.25]), Tensor([0.5, 0.25])
+        a = primitive(*(x if w is None else w for w in whole))
+        b = primitive(*(y if w is None else w.astype(float) for w in whole))
+        assert a.dtype == np.float64
+        np.testing.assert_allclose(a.numpy(), b.numpy())
+        np.testing.assert_allclose(gradients(a.sum(), x), gradients(b.sum(), y))
+
+
 # --------------------------------------------------------------------------- what a record promises
 
 
@@ -367,11 +383,14 @@ def test_every_primitive_can_be_reached() -> None:
     x = Tensor([1.0, 2.0, 3.0])
     outputs = [x[0], x.at[0].set(1.0), x.at[0].add(1.0), x.astype("float32"), Value(1.0) * x]
     outputs.append(nn.cross_entropy(x, 0))
+    product = autograd.custom_vjp(lambda x: x * x)
+    product.pullback(lambda g, out, x: 2.0 * g * x)
+    outputs += [product(x), autograd.checkpoint(autograd.sin)(x)]
     for function in published().values():
         for one in examples_of(function.primitive):
             shapes = one.shapes if one else ((2,),) * len(function.primitive.domain)
             params = one.params if one else {}
-            arrays = [np.full(shape, 0.5) for shape in shapes]
+            arrays = function.primitive.prepared([np.full(shape, 0.5) for shape in shapes])
             leaves = [
                 array > 0 if rule is None else Tensor(array)
                 for array, rule in zip(arrays, function.primitive.pullbacks, strict=False)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..primitive import POSITIVE, REAL, elementwise
 
-__all__ = ["add", "div", "mul", "neg", "sub"]
+__all__ = ["add", "div", "identity", "mul", "neg", "sub"]
 
 add = elementwise(
     "add",
@@ -84,5 +84,20 @@ neg = elementwise(
 
     >>> neg(3.0)
     -3.0
+    """,
+)
+
+identity = elementwise(
+    "identity",
+    operator.pos,
+    np.positive,
+    lambda g, out, x: g,
+    label="=",
+    domain=[REAL],
+    doc="""
+    Give the same numbers as another node, elementwise: `numpy.positive`.
+
+    >>> identity(3.0)
+    3.0
     """,
 )

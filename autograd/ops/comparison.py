@@ -1,4 +1,4 @@
-"""Choosing between values: maximum, minimum, clip, where."""
+"""Choosing between values: maximum, minimum, clip, where, and what to do with nan."""
 
 from __future__ import annotations
 
@@ -6,10 +6,22 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import DataError
 from ..graph import Node
-from ..primitive import REAL, Interval, Masked, Primitive, as_data, elementwise, example, publish
+from ..primitive import (
+    REAL,
+    Function,
+    Interval,
+    Masked,
+    Primitive,
+    as_data,
+    elementwise,
+    example,
+    fixed_number,
+    publish,
+)
 
-__all__ = ["clip", "maximum", "minimum", "where"]
+__all__ = ["clip", "fmax", "fmin", "maximum", "minimum", "nan_to_num", "where"]
 
 APART = (Interval(-3.0, -0.1), Interval(0.1, 3.0))  # two operands that never tie
 
@@ -47,7 +59,7 @@ _where = Primitive(
     (
         None,
         lambda g, out, condition, x, y: keep(g, condition),
-        lambda g, out, condition, x, y: keep(g, np.logical_not(_plain(condition))),
+        lambda g, out, condition, x, y: keep(g, np.logical_not(plain(condition))),
     ),
     domain=(REAL, REAL, REAL),
     examples=(example((3,), (3,), (3,)), example((2, 1), (3,), ()), example((), (2,), (2,))),
@@ -55,8 +67,9 @@ _where = Primitive(
 )
 
 
-def _plain(condition: Any) -> Any:
-    return condition.numpy() if isinstance(condition, Node) else condition
+def plain(x: Any) -> Any:
+    """The numbers of a node, for what is not differentiated; anything else as it is."""
+    return x.numpy() if isinstance(x, Node) else x
 
 
 def where(condition: Any, x: Any, y: Any) -> Any:
@@ -173,3 +186,54 @@ def clip(x: Any, low: Any = None, high: Any = None) -> Any:
 
 
 publish(clip, _clip)
+
+# --------------------------------------------------------------------------- nan
+
+
+def fmax(x1: Any, x2: Any) -> Any:
+    """Take the larger, elementwise, and the other one where one is nan.
+
+    At a tie each gets half the cotangent; a nan that is ignored gets nothing.
+
+    >>> fmax(1.0, float("nan"))
+    1.0
+    """
+    return _of_numbers(maximum, x1, x2)
+
+
+def fmin(x1: Any, x2: Any) -> Any:
+    """Take the smaller, elementwise, and the other one where one is nan.
+
+    At a tie each gets half the cotangent; a nan that is ignored gets nothing.
+
+    >>> fmin(1.0, float("nan"))
+    1.0
+    """
+    return _of_numbers(minimum, x1, x2)
+
+
+def _of_numbers(choose: Function, x: Any, y: Any) -> Any:
+    chosen = choose(x, y)
+    if not np.isnan(plain(chosen)).any():
+        return chosen
+    x, y = (z if isinstance(z, Node) else as_data(z) for z in (x, y))
+    return where(y != y, x, where(x != x, y, chosen))
+
+
+def nan_to_num(
+    x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None
+) -> Any:
+    """Replace nan by `nan` and infinities by numbers, by default the largest and smallest.
+
+    The cotangent passes where `x` is finite; elsewhere there is none.
+
+    >>> float(nan_to_num(float("nan"), nan=2.0))
+    2.0
+    """
+    if not copy:
+        raise DataError("nan_to_num makes a new array: nodes are not written to, leave copy=True")
+    fixed = {"nan": nan, "posinf": posinf, "neginf": neginf}
+    numbers = {k: None if v is None else fixed_number(v, k) for k, v in fixed.items()}
+    data = plain(x) if isinstance(x, Node) else as_data(x, "nan_to_num")
+    filled = np.nan_to_num(data, **numbers)  # type: ignore[call-overload]
+    return where(np.isfinite(data), x, filled) if isinstance(x, Node) else filled

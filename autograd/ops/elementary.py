@@ -21,33 +21,54 @@ from ..primitive import (
     elementwise,
     example,
     fixed_number,
+    of_floats,
     publish,
 )
-from .comparison import minimum, where
+from .comparison import minimum, plain, where
 
 __all__ = [
     "abs",
     "acos",
+    "acosh",
     "asin",
+    "asinh",
     "atan",
     "atan2",
+    "atanh",
+    "cbrt",
+    "copysign",
     "cos",
     "cosh",
+    "degrees",
     "elu",
     "erf",
+    "erfc",
     "exp",
+    "exp2",
     "expm1",
+    "fabs",
+    "float_power",
+    "fmod",
     "gelu",
+    "hypot",
+    "i0",
     "leaky_relu",
     "log",
+    "log10",
     "log1p",
+    "log2",
+    "logaddexp",
+    "logaddexp2",
     "pow",
+    "radians",
     "reciprocal",
+    "remainder",
     "relu",
     "sigmoid",
     "sign",
     "silu",
     "sin",
+    "sinc",
     "sinh",
     "softplus",
     "sqrt",
@@ -89,6 +110,23 @@ sign: Function = elementwise(
     """,
 )
 
+fabs = abs  # NumPy's second name
+
+copysign: Function = elementwise(
+    "copysign",
+    math.copysign,
+    np.copysign,
+    lambda g, out, x, y: g * (sign(x) * copysign(1.0, y)),
+    lambda g, out, x, y: 0.0,
+    domain=[KINK_AT_0, KINK_AT_0],
+    doc="""
+    The magnitude of `x` with the sign of `y`, elementwise; the slope at x = 0 is 0.
+
+    >>> copysign(2.0, -0.0)
+    -2.0
+    """,
+)
+
 square: Function = elementwise(
     "square",
     lambda x: x * x,
@@ -119,6 +157,21 @@ sqrt: Function = elementwise(
     """,
 )
 
+cbrt: Function = elementwise(
+    "cbrt",
+    math.cbrt,
+    np.cbrt,
+    lambda g, out, x: g * (square(reciprocal(out)) / 3.0),
+    label="∛",
+    domain=[POSITIVE],
+    doc="""
+    Cube root, elementwise, of negative numbers too; the slope at 0 is inf.
+
+    >>> cbrt(-8.0)
+    -2.0
+    """,
+)
+
 reciprocal: Function = elementwise(
     "reciprocal",
     lambda x: 1.0 / x,
@@ -136,7 +189,14 @@ reciprocal: Function = elementwise(
 
 
 def _pow_array(x: Any, y: Any) -> Any:
-    return np.square(x) if type(y) is float and y == 2.0 else np.power(x, y)
+    if type(y) is float and type(x) is np.ndarray and x.dtype.kind == "f":
+        if y == 2.0:
+            return np.square(x)
+        if y == 0.5:  # np.power takes a square root, whose -inf is nan where IEEE 754 has inf
+            return np.where(x == -np.inf, np.inf, np.sqrt(x)).astype(x.dtype, copy=False)
+    if np.asarray(x).dtype.kind != "f" and np.any(np.less(y, 0)):
+        x = of_floats(x)  # NumPy refuses integers to negative powers
+    return np.power(x, y)
 
 
 pow: Function = elementwise(
@@ -158,6 +218,63 @@ pow: Function = elementwise(
     (8.0, 1.0, nan)
     """,
 )
+
+float_power = pow  # NumPy's second name
+
+hypot: Function = elementwise(
+    "hypot",
+    math.hypot,
+    np.hypot,
+    lambda g, out, x, y: where(out == 0, 0.0, g * (x / out)),
+    lambda g, out, x, y: where(out == 0, 0.0, g * (y / out)),
+    domain=[POSITIVE, REAL],
+    doc="""
+    Length of the vector (x, y), elementwise, at any magnitude; the slopes at (0, 0) are 0.
+
+    >>> hypot(3.0, 4.0)
+    5.0
+    """,
+)
+
+# --------------------------------------------------------------------------- remainders
+
+remainder: Function = elementwise(
+    "remainder",
+    operator.mod,
+    np.remainder,
+    lambda g, out, x, y: g,
+    lambda g, out, x, y: -g * np.floor_divide(plain(x), plain(y)),
+    label="mod",
+    domain=[Interval(2.2, 2.8), Interval(1.0, 1.05)],
+    doc="""
+    Remainder of a division rounded down, elementwise: of the sign of `y`, as ``x % y``.
+
+    The slopes are 1 and ``-floor(x / y)``; at a jump they are those of the value taken.
+
+    >>> remainder(-7.0, 3.0)
+    2.0
+    """,
+)
+
+fmod: Function = elementwise(
+    "fmod",
+    math.fmod,
+    np.fmod,
+    lambda g, out, x, y: g,
+    # x / y itself may round up to the next whole number
+    lambda g, out, x, y: -g * np.rint(np.true_divide(plain(x) - plain(out), plain(y))),
+    label="fmod",
+    domain=[Interval(-2.8, -2.2), Interval(1.0, 1.05)],
+    doc="""
+    Remainder of a division rounded towards 0, elementwise: of the sign of `x`, as in C.
+
+    The slopes are 1 and ``-trunc(x / y)``; at a jump they are those of the value taken.
+
+    >>> fmod(-7.0, 3.0)
+    -1.0
+    """,
+)
+
 
 # --------------------------------------------------------------------------- exp and log
 
@@ -189,6 +306,22 @@ expm1: Function = elementwise(
     """,
 )
 
+LN_2, LN_10, LOG2_E = math.log(2.0), math.log(10.0), math.log2(math.e)
+
+exp2: Function = elementwise(
+    "exp2",
+    math.exp2,
+    np.exp2,
+    lambda g, out, x: g * (out * LN_2),
+    domain=[REAL],
+    doc="""
+    ``2 ** x``, elementwise.
+
+    >>> exp2(3.0)
+    8.0
+    """,
+)
+
 log: Function = elementwise(
     "log",
     math.log,
@@ -217,7 +350,107 @@ log1p: Function = elementwise(
     """,
 )
 
+log2: Function = elementwise(
+    "log2",
+    math.log2,
+    np.log2,
+    lambda g, out, x: g / (x * LN_2),
+    domain=[POSITIVE],
+    doc="""
+    Logarithm to base 2, elementwise: -inf at 0 and nan below.
+
+    >>> log2(8.0)
+    3.0
+    """,
+)
+
+log10: Function = elementwise(
+    "log10",
+    math.log10,
+    np.log10,
+    lambda g, out, x: g / (x * LN_10),
+    domain=[POSITIVE],
+    doc="""
+    Logarithm to base 10, elementwise: -inf at 0 and nan below.
+
+    >>> log10(1000.0)
+    3.0
+    """,
+)
+
+
+def _logaddexp(x: float, y: float) -> float:
+    larger = x if x > y else y
+    return x + LN_2 if x == y else larger + math.log1p(math.exp(-math.fabs(x - y)))
+
+
+logaddexp: Function = elementwise(
+    "logaddexp",
+    _logaddexp,
+    np.logaddexp,
+    lambda g, out, x, y: g * sigmoid(x - y),
+    lambda g, out, x, y: g * sigmoid(y - x),
+    domain=[REAL, REAL],
+    doc="""
+    ``log(exp(x) + exp(y))``, elementwise, stable at any magnitude.
+
+    >>> logaddexp(1000.0, -1000.0)
+    1000.0
+    """,
+)
+
+
+def _logaddexp2(x: float, y: float) -> float:
+    larger = x if x > y else y
+    return x + 1.0 if x == y else larger + math.log1p(math.exp2(-math.fabs(x - y))) * LOG2_E
+
+
+logaddexp2: Function = elementwise(
+    "logaddexp2",
+    _logaddexp2,
+    np.logaddexp2,
+    lambda g, out, x, y: g * sigmoid((x - y) * LN_2),
+    lambda g, out, x, y: g * sigmoid((y - x) * LN_2),
+    domain=[REAL, REAL],
+    doc="""
+    ``log2(2 ** x + 2 ** y)``, elementwise, stable at any magnitude.
+
+    >>> logaddexp2(3.0, 3.0)
+    4.0
+    """,
+)
+
 # --------------------------------------------------------------------------- trigonometry
+
+degrees: Function = elementwise(
+    "degrees",
+    math.degrees,
+    np.degrees,
+    lambda g, out, x: g * (180.0 / math.pi),
+    label="°",
+    domain=[REAL],
+    doc="""
+    Convert an angle from radians to degrees, elementwise.
+
+    >>> degrees(0.0)
+    0.0
+    """,
+)
+
+radians: Function = elementwise(
+    "radians",
+    math.radians,
+    np.radians,
+    lambda g, out, x: g * (math.pi / 180.0),
+    label="rad",
+    domain=[REAL],
+    doc="""
+    Convert an angle from degrees to radians, elementwise.
+
+    >>> degrees(radians(180.0))
+    180.0
+    """,
+)
 
 sin: Function = elementwise(
     "sin",
@@ -360,6 +593,149 @@ tanh: Function = elementwise(
     """,
 )
 
+asinh: Function = elementwise(
+    "asinh",
+    math.asinh,
+    np.arcsinh,
+    lambda g, out, x: g / hypot(x, 1.0),
+    domain=[REAL],
+    doc="""
+    Inverse hyperbolic sine, elementwise.
+
+    >>> asinh(0.0)
+    0.0
+    """,
+)
+
+acosh: Function = elementwise(
+    "acosh",
+    math.acosh,
+    np.arccosh,
+    lambda g, out, x: g / (sqrt(x - 1.0) * sqrt(x + 1.0)),
+    domain=[Interval(1.2, 4.0)],
+    doc="""
+    Inverse hyperbolic cosine, elementwise; the slope at 1 is inf, below 1 all is nan.
+
+    >>> acosh(1.0)
+    0.0
+    """,
+)
+
+atanh: Function = elementwise(
+    "atanh",
+    math.atanh,
+    np.arctanh,
+    lambda g, out, x: g * (0.5 / (1.0 - x) + 0.5 / (1.0 + x)),
+    domain=[INSIDE_1],
+    doc="""
+    Inverse hyperbolic tangent, elementwise: inf at 1, nan beyond.
+
+    >>> atanh(0.0), atanh(1.0)
+    (0.0, inf)
+    """,
+)
+
+# --------------------------------------------------------------------------- Bessel functions
+
+
+def _spherical_bessel_array(x: Any, n: int) -> Any:
+    x = np.asarray(x)
+    near = np.where(np.abs(x) < n + 1.0, x, 0.0).astype(x.dtype)
+    term = near**n / math.prod(range(1, 2 * n + 2, 2))
+    total = term
+    for k in range(1, 16 + 2 * n):
+        term = term * (-0.5 * near * near) / (k * (2 * (n + k) + 1))
+        total = total + term
+    far = np.where(np.abs(x) < n + 1.0, 1.0, x)
+    before, here = np.cos(far) / far, np.sin(far) / far
+    for k in range(n):
+        before, here = here, (2 * k + 1) / far * here - before
+    return np.where(np.abs(x) < n + 1.0, total, here).astype(x.dtype)
+
+
+# A primitive for stability: the quotient that is the derivative of sinc cancels near 0, while
+# these functions are each other's derivatives (Abramowitz and Stegun, 10.1.20) and smooth at 0.
+_spherical_bessel: Primitive = Primitive(
+    "spherical_bessel",
+    "j",
+    lambda x, n: float(_spherical_bessel_array(x, n)),
+    _spherical_bessel_array,
+    (
+        lambda g, out, x, n: (
+            g
+            * (n * _spherical_bessel(x, n=max(n - 1, 0)) - (n + 1) * _spherical_bessel(x, n=n + 1))
+            / (2 * n + 1)
+        ),
+    ),
+    domain=[REAL],
+    examples=[example((), n=1), example((2, 3), n=0), example((3,), n=2)],
+    elementwise=True,
+)
+
+
+def _modified_bessel_array(x: Any, n: int) -> Any:
+    x = np.asarray(x)
+    half = 0.5 * x
+    total = term = half**n / math.factorial(n)
+    k = 1
+    while np.any(np.abs(term) > np.finfo(x.dtype).eps * np.abs(total)):  # none cancels another
+        term = term * (half * half / (k * (k + n)))
+        total = total + term
+        k += 1
+    return total.astype(x.dtype)
+
+
+# A primitive because NumPy has order 0 only, and the others are its derivatives (the same, 9.6.26).
+_modified_bessel: Primitive = Primitive(
+    "modified_bessel",
+    "I",
+    lambda x, n: float(_modified_bessel_array(np.float64(x), n)),
+    _modified_bessel_array,
+    (
+        lambda g, out, x, n: (
+            g * (0.5 * (_modified_bessel(x, n=max(n - 1, 1 - n)) + _modified_bessel(x, n=n + 1)))
+        ),
+    ),
+    domain=[REAL],
+    examples=[example((), n=1), example((2, 3), n=0), example((3,), n=2)],
+    elementwise=True,
+)
+
+
+def _i0(x: float) -> float:
+    with np.errstate(all="ignore"):
+        return float(np.i0(x))
+
+
+i0: Function = elementwise(
+    "i0",
+    _i0,
+    lambda x: np.i0(x),
+    lambda g, out, x: g * _modified_bessel(x, n=1),
+    label="I0",
+    domain=[REAL],
+    doc="""
+    Modified Bessel function of the first kind, of order 0, elementwise.
+
+    >>> i0(0.0)
+    1.0
+    """,
+)
+
+sinc: Function = elementwise(
+    "sinc",
+    lambda x: math.sin(math.pi * x) / (math.pi * x) if x else 1.0,
+    lambda x: np.sinc(x),
+    lambda g, out, x: g * (-math.pi * _spherical_bessel(x * math.pi, n=1)),
+    domain=[REAL],
+    doc="""
+    ``sin(pi * x) / (pi * x)``, elementwise: 1 at 0, smooth there at every order.
+
+    >>> sinc(0.0)
+    1.0
+    """,
+)
+
 # --------------------------------------------------------------------------- activations
 
 
@@ -371,6 +747,7 @@ def _sigmoid(x: float) -> float:
 
 
 def _sigmoid_array(x: Any) -> Any:
+    x = of_floats(x)
     z = np.exp(-np.abs(x))
     return np.where(x >= 0, 1.0, z) / (1.0 + z)
 
@@ -434,11 +811,16 @@ silu: Function = elementwise(
     """,
 )
 
-_erf_array = np.frompyfunc(math.erf, 1, 1)  # NumPy has no erf; this one is exact and float64
+# NumPy has no erf; these are exact, and float64.
+_erf_array, _erfc_array = np.frompyfunc(math.erf, 1, 1), np.frompyfunc(math.erfc, 1, 1)
 
 
 def _erf_like(x: Any) -> Any:
     return np.asarray(_erf_array(x), dtype=np.result_type(x, np.float16))
+
+
+def _erfc_like(x: Any) -> Any:
+    return np.asarray(_erfc_array(x), dtype=np.result_type(x, np.float16))
 
 
 erf: Function = elementwise(
@@ -455,14 +837,28 @@ erf: Function = elementwise(
     """,
 )
 
+erfc: Function = elementwise(
+    "erfc",
+    math.erfc,
+    _erfc_like,
+    lambda g, out, x: g * (-2.0 / math.sqrt(math.pi) * exp(-(x * x))),
+    domain=[REAL],
+    doc="""
+    Complementary error function ``1 - erf(x)``, elementwise, exact where it is tiny.
+
+    >>> erfc(0.0)
+    1.0
+    """,
+)
+
 _SQRT_HALF = math.sqrt(0.5)
 
 gelu: Function = elementwise(
     "gelu",
-    lambda x: 0.5 * x * (1.0 + math.erf(x * _SQRT_HALF)),
-    lambda x: 0.5 * x * (1.0 + _erf_like(x * _SQRT_HALF)),
+    lambda x: 0.5 * x * math.erfc(-x * _SQRT_HALF),
+    lambda x: 0.5 * x * _erfc_like(-x * _SQRT_HALF),
     lambda g, out, x: (
-        g * (0.5 * (1.0 + erf(x * _SQRT_HALF)) + x * exp(-0.5 * (x * x)) / math.sqrt(2.0 * math.pi))
+        g * (0.5 * erfc(-x * _SQRT_HALF) + x * exp(-0.5 * (x * x)) / math.sqrt(2.0 * math.pi))
     ),
     label="GELU",
     domain=[REAL],

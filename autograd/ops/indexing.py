@@ -32,7 +32,12 @@ def plain_index(index: Any) -> Any:
     if isinstance(index, Node):
         index = index.numpy()
     if isinstance(index, (list, np.ndarray, np.generic, bool)):
-        array = np.array(index)
+        try:
+            array = np.array(index)
+        except ValueError:
+            raise DataError(
+                f"a list in an index has rows of one length, got {describe(index)}"
+            ) from None
         if array.size == 0:
             array = array.astype(np.intp)
         if array.dtype.kind in "iub":

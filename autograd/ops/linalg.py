@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import math
+import operator
 import string
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..errors import DataError, ShapeError
 from ..graph import Node
-from ..primitive import REAL, EachOperand, Primitive, as_data, example, publish
+from ..primitive import REAL, EachOperand, Primitive, as_data, describe, example, publish
 from .indexing import getitem, scatter
 from .reduction import sum
-from .shape import broadcast_to, moveaxis, reshape, shape_of
+from .shape import axes_of, broadcast_to, moveaxis, operand, reshape, shape_of, stack, transpose
 
-__all__ = ["diagonal", "dot", "einsum", "linear", "matmul", "outer", "trace"]
+__all__ = [
+    "cross",
+    "diagonal",
+    "dot",
+    "einsum",
+    "inner",
+    "kron",
+    "linear",
+    "matmul",
+    "outer",
+    "tensordot",
+    "trace",
+    "vander",
+    "vdot",
+]
 
 # --------------------------------------------------------------------------- matmul
 
@@ -96,14 +112,21 @@ def dot(x: Any, y: Any) -> Any:
     >>> float(dot([1.0, 2.0], [3.0, 4.0]))
     11.0
     """
-    m, n = len(shape_of(x)), len(shape_of(y))
-    if m == 0 or n == 0:
+    shape, other = shape_of(x), shape_of(y)
+    if not shape or not other:
         return x * y if isinstance(x, Node) or isinstance(y, Node) else np.multiply(x, y)
-    if n <= 2:
+    if len(other) <= 2:
         return matmul(x, y)
-    rows = reshape(x, (-1, shape_of(x)[-1]))
-    columns = reshape(moveaxis(y, -2, 0), (shape_of(y)[-2], -1))
-    return reshape(matmul(rows, columns), (*shape_of(x)[:-1], *shape_of(y)[:-2], shape_of(y)[-1]))
+    length = shape[-1]
+    if length != other[-2]:
+        raise ShapeError(
+            f"dot cannot combine shapes {shape} and {other}: the last axis of the left must be as "
+            "long as the last but one of the right"
+        )
+    kept = (*other[:-2], other[-1])
+    rows = reshape(x, (math.prod(shape[:-1]), length))
+    columns = reshape(moveaxis(y, -2, 0), (length, math.prod(kept)))
+    return reshape(matmul(rows, columns), (*shape[:-1], *kept))
 
 
 def outer(x: Any, y: Any) -> Any:
@@ -203,11 +226,11 @@ def _pull_einsum(index: int, g: Any, out: Any, *xs: Any, subscripts: str) -> Any
     known = "".join(c for c in distinct if c in result or any(c in term for term, _ in others))
     inputs = ",".join([result, *(term for term, _ in others)])
     pulled = _einsum(g, *(x for _, x in others), subscripts=f"{inputs}->{known}")
+    given = dict(zip(known, pulled.shape, strict=True))
     lengths = dict(zip(own, shape, strict=True))
     # Axes of length 1 that broadcast against another operand's: as long as theirs, for now.
-    if known:
-        lengths.update(zip(known, pulled.shape, strict=True))
-    spread = reshape(pulled, [lengths[c] if c in known else 1 for c in distinct])
+    lengths = {c: given.get(c, 1) if n == 1 else n for c, n in lengths.items()}
+    spread = reshape(pulled, [given.get(c, 1) for c in distinct])
     spread = broadcast_to(spread, [lengths[c] for c in distinct])
     if len(distinct) == len(own):
         return spread
@@ -230,6 +253,8 @@ _einsum = Primitive(
         example((2, 2), (2,), subscripts="ii,j->j"),
         example((2, 3), (3,), (2,), subscripts="ij,j,k->ik"),
         example((3,), (3,), subscripts="i,i->"),
+        example((3, 3), (1,), subscripts="jj,j->"),
+        example((1, 1), (3,), subscripts="jj,j->"),
     ],
 )
 
@@ -291,6 +316,13 @@ publish(einsum, _einsum)
 
 def _from_lists(items: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
     def term(axes: Sequence[Any]) -> str:
+        try:
+            axes = [a if a is ... else operator.index(a) for a in axes]
+        except TypeError:
+            raise DataError(
+                "einsum: without subscripts each operand is followed by a list of its axes' "
+                f"numbers, got {describe(axes)}"
+            ) from None
         if any(a is not ... and not 0 <= a < len(_LETTERS) for a in axes):
             raise ShapeError(f"einsum: axes are numbered 0 to {len(_LETTERS) - 1}, got {axes}")
         return "".join("..." if a is ... else _LETTERS[a] for a in axes)
@@ -315,6 +347,10 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """
     if len(shape_of(x)) < 2:
         raise ShapeError(f"diagonal needs at least two dimensions, got shape {shape_of(x)}")
+    try:
+        offset = operator.index(offset)
+    except TypeError:
+        raise DataError(f"the offset of a diagonal is an integer, got {describe(offset)}") from None
     x = moveaxis(x, (axis1, axis2), (-2, -1))
     rows, columns = shape_of(x)[-2:]
     first = max(-offset, 0)
@@ -329,3 +365,113 @@ def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     5.0
     """
     return sum(diagonal(x, offset, axis1, axis2), axis=-1)
+
+
+# --------------------------------------------------------------------------- other products
+
+
+def inner(a: Any, b: Any) -> Any:
+    """Sum the products along the last axes of both; numbers multiply.
+
+    >>> float(inner([1.0, 2.0], [3.0, 4.0]))
+    11.0
+    """
+    if not shape_of(a) or not shape_of(b):
+        return dot(a, b)
+    return tensordot(a, b, (-1, -1))
+
+
+def vdot(a: Any, b: Any) -> Any:
+    """Sum the products of all elements, both flattened.
+
+    >>> float(vdot([[1.0, 2.0]], [[3.0], [4.0]]))
+    11.0
+    """
+    return matmul(reshape(a, -1), reshape(b, -1))
+
+
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+    """Sum the products along pairs of axes: the last of `a` with the first of `b`, or those named.
+
+    Parameters
+    ----------
+    a, b : Tensor or array
+    axes : int, or pair of axes or of sequences of axes
+        How many, or which of `a` and which of `b`.
+
+    Examples
+    --------
+    >>> tensordot([[1.0, 2.0]], [[3.0], [4.0]], axes=1)
+    array([[11.]])
+    """
+    a, b = operand(a, "tensordot"), operand(b, "tensordot")
+    ours, theirs = _pairs(axes, a.shape, b.shape)
+    rows = [i for i in range(len(a.shape)) if i not in ours]
+    columns = [i for i in range(len(b.shape)) if i not in theirs]
+    common = math.prod(a.shape[i] for i in ours)
+    kept = [a.shape[i] for i in rows], [b.shape[i] for i in columns]
+    left = reshape(transpose(a, rows + ours), (math.prod(kept[0]), common))
+    right = reshape(transpose(b, theirs + columns), (common, math.prod(kept[1])))
+    return reshape(matmul(left, right), kept[0] + kept[1])
+
+
+def _pairs(axes: Any, a: tuple[int, ...], b: tuple[int, ...]) -> tuple[list[int], list[int]]:
+    if not isinstance(axes, (list, tuple)):
+        count: int = axes_of(axes)
+        axes = (range(len(a) - count, len(a)), range(count))
+    ours, theirs = (list(x) if isinstance(x, Iterable) else [x] for x in axes)
+    inside = all(-len(a) <= i < len(a) for i in ours) and all(-len(b) <= i < len(b) for i in theirs)
+    if not inside or [a[i] for i in ours] != [b[i] for i in theirs]:
+        raise ShapeError(
+            f"tensordot: axes {ours} of shape {a} do not pair with axes {theirs} of shape {b}"
+        )
+    return [i % len(a) for i in ours], [i % len(b) for i in theirs]
+
+
+def kron(a: Any, b: Any) -> Any:
+    """Multiply each element of `a` by the whole of `b`, the products laid out as blocks.
+
+    >>> kron([1.0, 2.0], [3.0, 4.0])
+    array([3., 4., 6., 8.])
+    """
+    ndim = max(len(shape_of(a)), len(shape_of(b)))
+    ours, theirs = ((1,) * (ndim - len(shape_of(x))) + shape_of(x) for x in (a, b))
+    apart = reshape(a, [n for i in ours for n in (i, 1)])
+    whole = reshape(b, [n for i in theirs for n in (1, i)])
+    return reshape(apart * whole, [i * j for i, j in zip(ours, theirs, strict=True)])
+
+
+def cross(
+    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> Any:
+    """Multiply vectors of three numbers, along the last axis or those named, as in geometry.
+
+    >>> cross([1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
+    array([0., 0., 1.])
+    """
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = operand(a, "cross"), operand(b, "cross")
+    for x, along in ((a, axisa), (b, axisb)):
+        if not -len(x.shape) <= along < len(x.shape) or x.shape[along] != 3:
+            raise ShapeError(f"cross needs vectors of 3 along axis {along}, got shape {x.shape}")
+    (x, y, z), (u, v, w) = (_components(a, axisa), _components(b, axisb))
+    return stack([y * w - z * v, z * u - x * w, x * v - y * u], axis=axisc)
+
+
+def _components(x: Any, axis: int) -> list[Any]:
+    return [getitem(x, (slice(None),) * (axis % len(x.shape)) + (i,)) for i in range(3)]
+
+
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
+    """Give the powers of each element of a vector in a row: `N` of them, the highest first.
+
+    >>> vander([2.0, 3.0], 3)
+    array([[4., 2., 1.],
+           [9., 3., 1.]])
+    """
+    x = operand(x, "vander")
+    if len(x.shape) != 1:
+        raise ShapeError(f"vander takes a vector, got shape {x.shape}")
+    powers = np.arange(x.shape[0] if N is None else N)
+    return reshape(x, (-1, 1)) ** (powers if increasing else powers[::-1]).astype(x.dtype)

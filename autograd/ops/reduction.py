@@ -12,19 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from ..primitive import REAL, Example, Function, Interval, Primitive, example, publish
-from .comparison import where
-from .elementary import exp
+from ..primitive import REAL, Example, Function, Interval, Primitive, example, of_floats, publish
+from .comparison import plain, where
+from .elementary import exp, sigmoid
 from .shape import axes_of, broadcast_to, concatenate, flip, moveaxis, reshape, shape_of, stack
 
 __all__ = [
+    "cumprod",
     "cumsum",
     "log_softmax",
+    "logcumsumexp",
     "logsumexp",
     "max",
     "mean",
     "min",
-    "norm",
     "prod",
     "softmax",
     "std",
@@ -49,7 +50,7 @@ EXAMPLES = (
 """The calls that every reduction is tested with."""
 
 
-def _kept(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
+def kept_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
     """The shape of a reduction's result with the reduced axes kept at length 1."""
     if axis is None:
         return (1,) * len(shape)
@@ -63,12 +64,12 @@ def _kept(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
 
 def _count(shape: tuple[int, ...], axis: Axis) -> int:
     """How many elements each element of the result is made of."""
-    return math.prod(shape) // math.prod(_kept(shape, axis)) if math.prod(shape) else 0
+    return math.prod(shape) // math.prod(kept_shape(shape, axis)) if math.prod(shape) else 0
 
 
 def _kept_dims(y: Any, x: Any, axis: Axis) -> Any:
     """A reduction's result, or its cotangent, shaped to broadcast against its operand."""
-    return y.reshape(_kept(shape_of(x), axis))
+    return y.reshape(kept_shape(shape_of(x), axis))
 
 
 def _expand(y: Any, x: Any, axis: Axis) -> Any:
@@ -114,16 +115,26 @@ def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
 publish(sum, _sum)
 
 
+def _share(count: int) -> float:
+    return 1.0 / count if count else math.nan
+
+
 def _mean_array(x: Any, axis: Axis, keepdims: bool) -> Any:
     # np.mean and np.var warn of empty slices, which no error state silences.
-    return np.true_divide(add_up(x, axis=axis, keepdims=keepdims), _count(np.shape(x), axis))
+    return _average(np.asarray(x), axis, keepdims, float(_count(np.shape(x), axis)))
+
+
+def _average(x: Any, axis: Axis, keepdims: bool, count: float) -> Any:
+    if x.dtype == np.float16:  # which ends at 65,504
+        return _average(x.astype(np.float32), axis, keepdims, count).astype(np.float16)
+    return np.true_divide(add_up(x, axis=axis, keepdims=keepdims), count)
 
 
 _mean = _reduction(
     "mean",
     "mean",
     _mean_array,
-    lambda g, out, x, axis, keepdims: _expand(g / _count(shape_of(x), axis), x, axis),
+    lambda g, out, x, axis, keepdims: _expand(g * _share(_count(shape_of(x), axis)), x, axis),
     structural=True,
 )
 
@@ -146,8 +157,7 @@ def _divisor(shape: tuple[int, ...], axis: Axis, ddof: int) -> Any:
 
 def _var_array(x: Any, axis: Axis, keepdims: bool, ddof: int) -> Any:
     squares = np.square(x - _mean_array(x, axis, True))
-    total = add_up(squares, axis=axis, keepdims=keepdims)
-    return np.true_divide(total, float(_divisor(np.shape(x), axis, ddof)))
+    return _average(squares, axis, keepdims, float(_divisor(np.shape(x), axis, ddof)))
 
 
 def _std_array(x: Any, axis: Axis, keepdims: bool, ddof: int) -> Any:
@@ -238,7 +248,7 @@ publish(min, _min)
 # --------------------------------------------------------------------------- products
 
 
-def _products_of_others(x: Any) -> Any:
+def products_of_others(x: Any) -> Any:
     """For each element along the last axis the product of all the others, without division.
 
     Up and down a binary tree: a pair's product is known, so each half of a pair has the
@@ -263,13 +273,13 @@ def _pull_prod(g: Any, out: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     shape = shape_of(x)
     if math.prod(shape) == 0 or not shape:
         return _expand(g, x, axis)
-    kept = _kept(shape, axis)
+    kept = kept_shape(shape, axis)
     reduced = [i for i, n in enumerate(kept) if n != shape[i] or n == 1]
     last = range(len(shape) - len(reduced), len(shape))
     moved = moveaxis(x, reduced, last)
     rest = moved.shape[: len(shape) - len(reduced)]
     flat = moved.reshape((*rest, -1))
-    others = _products_of_others(flat)[..., : flat.shape[-1]].reshape(moved.shape)
+    others = products_of_others(flat)[..., : flat.shape[-1]].reshape(moved.shape)
     return _expand(g, x, axis) * moveaxis(others, last, reduced)
 
 
@@ -302,24 +312,12 @@ def _pull_norm(g: Any, out: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     return where(length == 0, 0.0, _expand(g, x, axis) * (x / length))
 
 
-_norm = _reduction("norm", "‖ ‖", _norm_array, _pull_norm)
-
-
-def norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Take the root of the sum of squares (the 2-norm, for a matrix Frobenius's); slope 0 at 0.
-
-    Scaled by the largest element, so that it neither overflows nor underflows.
-
-    >>> float(norm([3.0, 4.0]))
-    5.0
-    """
-    return _norm(x, axis=axes_of(axis), keepdims=keepdims)
-
-
-publish(norm, _norm)
+# Its public function, with norms of every other order, is in decomposition.py.
+euclidean = _reduction("norm", "‖ ‖", _norm_array, _pull_norm)
 
 
 def _logsumexp_array(x: Any, axis: Axis, keepdims: bool) -> Any:
+    x = of_floats(x)
     largest = largest_of(x, axis=axis, keepdims=True)
     shift = np.where(np.isfinite(largest), largest, np.zeros_like(largest))
     total = np.log(add_up(np.exp(x - shift), axis=axis, keepdims=True)) + shift
@@ -347,6 +345,7 @@ publish(logsumexp, _logsumexp)
 
 
 def _softmax_array(x: Any, axis: int) -> Any:
+    x = of_floats(x)
     weights = np.exp(x - largest_of(x, axis=axis, keepdims=True))
     weights /= add_up(weights, axis=axis, keepdims=True)
     return weights
@@ -376,6 +375,7 @@ publish(softmax, _softmax)
 
 
 def _log_softmax_array(x: Any, axis: int) -> Any:
+    x = of_floats(x)
     shifted = x - largest_of(x, axis=axis, keepdims=True)
     return shifted - np.log(add_up(np.exp(shifted), axis=axis, keepdims=True))
 
@@ -423,3 +423,96 @@ def cumsum(x: Any, axis: int | None = None) -> Any:
 
 
 publish(cumsum, _cumsum)
+
+# --------------------------------------------------------------------------- running products
+
+
+def _recurrence_array(a: Any, b: Any) -> np.ndarray:
+    out = np.array(b)
+    if out.shape[-1] > 1:  # pairs of steps are steps of a recurrence of half the length
+        odd, even = a[..., 1::2], a[..., 0 : out.shape[-1] // 2 * 2 : 2]
+        added = b[..., 1::2] + odd * b[..., 0 : out.shape[-1] // 2 * 2 : 2]
+        out[..., 1::2] = _recurrence_array(odd * even, added)
+        out[..., 2::2] += a[..., 2::2] * out[..., 1:-1:2]
+    return out
+
+
+def _behind(first: float, x: Any) -> Any:
+    """The elements with another one before them along the last axis."""
+    head = np.full((*x.shape[:-1], 1), first, dtype=x.dtype)
+    return concatenate([head, x], axis=-1)
+
+
+def _backwards(a: Any, b: Any) -> Any:
+    """Run the recurrence from the end: ``out[i] = b[i] + a[i] * out[i + 1]``."""
+    return flip(_recurrence(_behind(0.0, flip(a, -1)), flip(b, -1)), -1)
+
+
+# A primitive for speed: n steps in log2(n) calls of NumPy, and without division by elements.
+_recurrence: Primitive = Primitive(
+    "recurrence",
+    "recurrence",
+    None,
+    _recurrence_array,
+    (
+        lambda g, out, a, b: _backwards(a[..., 1:], g) * _behind(0.0, out[..., :-1]),
+        lambda g, out, a, b: _backwards(a[..., 1:], g),
+    ),
+    domain=[REAL, REAL],
+    examples=[example((4,), (4,)), example((2, 5), (2, 5))],
+)
+
+
+def _pull_cumprod(g: Any, out: Any, x: Any, axis: int) -> Any:
+    g, out, x = (moveaxis(y, axis, -1) for y in (g, out, x))
+    return moveaxis(_backwards(x[..., 1:], g) * _behind(1.0, out[..., :-1]), -1, axis)
+
+
+_cumprod = _reduction("cumprod", "cumulative Π", np.cumprod, _pull_cumprod, examples=ALONG_EXAMPLES)
+
+
+def cumprod(a: Any, axis: int | None = None) -> Any:
+    """Multiply running along an axis; without one, over the flattened array.
+
+    The derivative is right where some elements are 0.
+
+    >>> cumprod([1.0, 2.0, 3.0])
+    array([1., 2., 6.])
+    """
+    if axis is None:
+        a, axis = reshape(a, -1), 0
+    return _cumprod(a, axis=axes_of(axis))
+
+
+publish(cumprod, _cumprod)
+
+
+def _pull_logcumsumexp(g: Any, out: Any, x: Any, axis: int) -> Any:
+    g, out, x = (moveaxis(y, axis, -1) for y in (g, out, x))
+    # How each element weighs against those before it together: shares that add up to 1.
+    later = x[..., 1:]
+    gap = where(plain(later) == -np.inf, -np.inf, later - out[..., :-1])
+    return moveaxis(_backwards(sigmoid(-gap), g) * _behind(1.0, sigmoid(gap)), -1, axis)
+
+
+_logcumsumexp = _reduction(
+    "logcumsumexp",
+    "cumulative logsumexp",
+    lambda x, axis: np.logaddexp.accumulate(of_floats(x), axis=axis),
+    _pull_logcumsumexp,
+    examples=ALONG_EXAMPLES,
+)
+
+
+def logcumsumexp(x: Any, axis: int | None = None) -> Any:
+    """Compute ``log(cumsum(exp(x)))``, stable at any magnitude, as `numpy.logaddexp.accumulate`.
+
+    >>> logcumsumexp([1000.0, -1000.0])
+    array([1000., 1000.])
+    """
+    if axis is None:
+        x, axis = reshape(x, -1), 0
+    return _logcumsumexp(x, axis=axes_of(axis))
+
+
+publish(logcumsumexp, _logcumsumexp)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,26 +24,61 @@ from ..primitive import (
 from .indexing import getitem
 
 __all__ = [
+    "append",
+    "array_split",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "block",
+    "broadcast_arrays",
     "broadcast_to",
+    "column_stack",
     "concatenate",
+    "dsplit",
+    "dstack",
     "expand_dims",
     "flip",
+    "fliplr",
+    "flipud",
+    "hsplit",
+    "hstack",
+    "meshgrid",
     "moveaxis",
     "pad",
+    "ravel",
     "repeat",
     "reshape",
+    "roll",
+    "rollaxis",
+    "rot90",
     "split",
     "squeeze",
     "stack",
     "swapaxes",
     "tile",
     "transpose",
+    "vsplit",
+    "vstack",
 ]
 
 
 def shape_of(x: Any) -> tuple[int, ...]:
     """The shape of a node, an array or a number."""
-    return x.shape if isinstance(x, Node) else np.shape(x)
+    shape: tuple[int, ...] | None = getattr(x, "shape", None)
+    return np.shape(x) if shape is None else shape
+
+
+def operand(x: Any, who: str) -> Any:
+    """A node that holds an array, or an array: what methods and indexing work on alike."""
+    if isinstance(x, Node):
+        return reshape(x, ()) if type(x.numpy()) is float else x
+    return np.asarray(as_data(x, who))
+
+
+def floating(x: Any, who: str) -> Any:
+    """As `operand`, with integers and bools as floats."""
+    x = operand(x, who)
+    return x if x.dtype.kind == "f" else x.astype(float)
 
 
 def axes_of(axis: Any) -> Any:
@@ -60,14 +95,14 @@ def axes_of(axis: Any) -> Any:
         ) from None
 
 
-def _lengths_of(shape: Any) -> tuple[int, ...]:
+def _lengths_of(shape: Any, what: str = "a shape is a tuple of") -> tuple[int, ...]:
     """Check a shape and return it as a tuple; a number stands for one axis."""
     try:
         if isinstance(shape, (list, tuple)):
             return tuple([operator.index(n) for n in shape])
         return (operator.index(shape),)
     except TypeError:
-        raise DataError(f"a shape is a tuple of integers, got {describe(shape)}") from None
+        raise DataError(f"{what} integers, got {describe(shape)}") from None
 
 
 # --------------------------------------------------------------------------- the primitives
@@ -182,16 +217,26 @@ _concatenate = Primitive(
 )
 
 
-def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
-    """Join arrays along an axis that they have.
+def _parts(xs: Any, who: str) -> list[Any]:
+    """The arrays of a list to be joined; a Tensor stands for its rows."""
+    if isinstance(xs, (str, Mapping, set)) or not isinstance(xs, Iterable):
+        raise DataError(f"{who} takes a list of arrays, got {describe(xs)}")
+    parts = list(xs)
+    if not parts:
+        raise ShapeError(f"{who} needs at least one array, got an empty list")
+    return parts
+
+
+def concatenate(xs: Sequence[Any], axis: int | None = 0) -> Any:
+    """Join arrays along an axis that they have; with None, flattened.
 
     >>> concatenate([[1.0, 2.0], [3.0]])
     array([1., 2., 3.])
     """
-    parts = tuple(xs)
-    if not parts:
-        raise ShapeError("concatenate needs at least one array, got an empty list")
-    return _concatenate(*parts, axis=axis)
+    parts = _parts(xs, "concatenate")
+    if axis is None:
+        parts, axis = [reshape(x, -1) for x in parts], 0
+    return _concatenate(*parts, axis=axes_of(axis))
 
 
 publish(concatenate, _concatenate)
@@ -257,6 +302,8 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", value: float = 0.0) -> A
         return _pad(x, widths=widths, value=fixed_number(value, "value"))
     if mode not in ("edge", "reflect", "symmetric", "wrap"):
         raise ShapeError(f"pad mode {mode!r} is unknown: constant, edge, reflect, symmetric, wrap")
+    if 0 in shape_of(x):
+        raise ShapeError(f"pad: mode {mode!r} has no elements of shape {shape_of(x)} to repeat")
     where_from = [
         np.pad(np.arange(length), width, mode=mode)  # type: ignore[call-overload]
         for length, width in zip(shape_of(x), widths, strict=True)
@@ -293,7 +340,8 @@ as_value = Primitive(
 # --------------------------------------------------------------------------- made of them
 
 
-def _axis(axis: Any, ndim: int, what: str) -> int:
+def axis_in(axis: Any, ndim: int, what: str) -> int:
+    """Check that an axis exists in so many dimensions and return it counted from the first."""
     number: int = axes_of(axis)
     if not -ndim <= number < ndim:
         raise ShapeError(f"{what}: axis {axis} does not exist in {ndim} dimensions")
@@ -312,7 +360,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
            [2.]])
     """
     axes = list(range(len(shape_of(x))))
-    i, j = (_axis(axis, len(axes), "swapaxes") for axis in (axis1, axis2))
+    i, j = (axis_in(axis, len(axes), "swapaxes") for axis in (axis1, axis2))
     axes[i], axes[j] = axes[j], axes[i]
     return transpose(x, axes)
 
@@ -325,7 +373,7 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
     """
     ndim = len(shape_of(x))
     sources, targets = (
-        [_axis(a, ndim, "moveaxis") for a in _listed(axes)] for axes in (source, destination)
+        [axis_in(a, ndim, "moveaxis") for a in _listed(axes)] for axes in (source, destination)
     )
     if not len(sources) == len(targets) == len({*sources}) == len({*targets}):
         raise ShapeError(f"moveaxis: source {source} and destination {destination} do not pair up")
@@ -344,7 +392,7 @@ def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
     """
     axes = _listed(axis)
     ndim = len(shape_of(x)) + len(axes)
-    new = {_axis(a, ndim, "expand_dims") for a in axes}
+    new = {axis_in(a, ndim, "expand_dims") for a in axes}
     if len(new) != len(axes):
         raise ShapeError(f"expand_dims: axis {axis} names a position twice")
     lengths = iter(shape_of(x))
@@ -360,7 +408,7 @@ def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Any:
     shape = shape_of(x)
     if axis is None:
         return reshape(x, [n for n in shape if n != 1])
-    axes = {_axis(a, len(shape), "squeeze") for a in _listed(axis)}
+    axes = {axis_in(a, len(shape), "squeeze") for a in _listed(axis)}
     if any(shape[a] != 1 for a in axes):
         raise ShapeError(f"squeeze: axis {axis} of shape {shape} does not have length 1")
     return reshape(x, [n for i, n in enumerate(shape) if i not in axes])
@@ -373,7 +421,7 @@ def flip(x: Any, axis: int | Sequence[int] | None = None) -> Any:
     array([3., 2., 1.])
     """
     ndim = len(shape_of(x))
-    axes = {_axis(a, ndim, "flip") for a in (range(ndim) if axis is None else _listed(axis))}
+    axes = {axis_in(a, ndim, "flip") for a in (range(ndim) if axis is None else _listed(axis))}
     return getitem(x, tuple(slice(None, None, -1 if i in axes else 1) for i in range(ndim)))
 
 
@@ -384,10 +432,10 @@ def stack(xs: Sequence[Any], axis: int = 0) -> Any:
     >>> stack([Value(1.0), Value(2.0)]).shape
     (2,)
     """
-    parts = list(xs)
+    parts = _parts(xs, "stack")
     shapes = {shape_of(x) for x in parts}
     if len(shapes) != 1:
-        given = ", ".join(map(str, sorted(shapes))) or "none"
+        given = ", ".join(map(str, sorted(shapes)))
         raise ShapeError(f"stack needs arrays of one and the same shape, got {given}")
     return concatenate([expand_dims(x, axis) for x in parts], axis=axis)
 
@@ -399,7 +447,7 @@ def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Any]:
     [[1.0, 2.0], [3.0, 4.0]]
     """
     shape = shape_of(x)
-    axis = _axis(axis, len(shape), "split")
+    axis = axis_in(axis, len(shape), "split")
     length = shape[axis]
     if not isinstance(sections, (list, tuple, np.ndarray)):
         parts: int = axes_of(sections)
@@ -423,7 +471,7 @@ def tile(x: Any, repetitions: int | Sequence[int]) -> Any:
     >>> tile([1.0, 2.0], 2)
     array([1., 2., 1., 2.])
     """
-    counts = [repetitions] if isinstance(repetitions, int) else list(repetitions)
+    counts = list(_lengths_of(repetitions, "the repetitions of tile are"))
     shape = list(shape_of(x))
     ndim = max(len(counts), len(shape))
     counts = [1] * (ndim - len(counts)) + counts
@@ -446,7 +494,7 @@ def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any
     """
     if axis is None:
         x, axis = reshape(x, math.prod(shape_of(x))), 0
-    axis = _axis(axis, len(shape_of(x)), "repeat")
+    axis = axis_in(axis, len(shape_of(x)), "repeat")
     counts = np.asarray(as_data(repeats, "repeat"))
     if (
         counts.dtype.kind not in "iu"
@@ -459,3 +507,320 @@ def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any
         )
     where_from = np.repeat(np.arange(shape_of(x)[axis]), counts)
     return getitem(x, (slice(None),) * axis + (where_from,))
+
+
+# --------------------------------------------------------------------------- NumPy's other names
+
+
+def ravel(a: Any, order: str = "C") -> Any:
+    """Reshape to one axis: the last index runs fastest, or with ``order="F"`` the first.
+
+    >>> ravel([[1.0, 2.0], [3.0, 4.0]], order="F")
+    array([1., 3., 2., 4.])
+    """
+    if order not in ("C", "F"):
+        raise ShapeError(f"ravel: order {order!r} depends on how memory is laid out: give C or F")
+    return reshape(transpose(a) if order == "F" else a, math.prod(shape_of(a)))
+
+
+def fliplr(m: Any) -> Any:
+    """Reverse the order of columns, along the second axis.
+
+    >>> fliplr([[1.0, 2.0]])
+    array([[2., 1.]])
+    """
+    return flip(m, 1)
+
+
+def flipud(m: Any) -> Any:
+    """Reverse the order of rows, along the first axis.
+
+    >>> flipud([1.0, 2.0])
+    array([2., 1.])
+    """
+    return flip(m, 0)
+
+
+def rot90(m: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
+    """Turn by 90 degrees `k` times in the plane of two axes, from the first to the second.
+
+    >>> rot90([[1.0, 2.0], [3.0, 4.0]])
+    array([[2., 4.],
+           [1., 3.]])
+    """
+    ndim = len(shape_of(m))
+    first, second = _two_axes(axes, ndim)
+    turns = operator.index(k) % 4
+    if turns == 1:
+        return swapaxes(flip(m, second), first, second)
+    if turns == 2:
+        return flip(m, (first, second))
+    return flip(swapaxes(m, first, second), second) if turns else flip(m, ())
+
+
+def _two_axes(axes: Sequence[int], ndim: int) -> tuple[int, int]:
+    both = [axis_in(axis, ndim, "rot90") for axis in axes]
+    if len(both) != 2 or both[0] == both[1]:
+        raise ShapeError(f"rot90: a plane is given by two different axes, got {axes}")
+    return both[0], both[1]
+
+
+def roll(a: Any, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> Any:
+    """Move elements along axes; those that leave at the end come in at the start.
+
+    Without an axis the flattened array is rolled. Several shifts go with several axes.
+
+    >>> roll([1.0, 2.0, 3.0], 1)
+    array([3., 1., 2.])
+    """
+    shape = shape_of(a)
+    if axis is None:
+        return reshape(roll(reshape(a, math.prod(shape)), shift, 0), shape)
+    try:
+        pairs = list(np.broadcast(axes_of(shift), axes_of(axis)))
+    except ValueError:
+        raise ShapeError(f"roll: shifts {shift} do not go with axes {axis}") from None
+    rolled = a if isinstance(a, Node) else np.array(as_data(a, "roll"))
+    for step, i in pairs:
+        rolled = _rolled(rolled, int(step), axis_in(i, len(shape), "roll"))
+    return rolled
+
+
+def _rolled(x: Any, shift: int, axis: int) -> Any:
+    length = shape_of(x)[axis]
+    along = (slice(None),) * axis
+    cut = -shift % length if length else 0
+    if not cut:
+        return x
+    parts = getitem(x, (*along, slice(cut, None))), getitem(x, (*along, slice(cut)))
+    return concatenate(parts, axis=axis)
+
+
+def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+    """Move an axis back until it stands before the one at `start`; `moveaxis` is clearer.
+
+    >>> rollaxis(reshape([1.0, 2.0], (1, 1, 2)), 2).shape
+    (2, 1, 1)
+    """
+    ndim = len(shape_of(a))
+    axis = axis_in(axis, ndim, "rollaxis")
+    start = start + ndim if start < 0 else start
+    if not 0 <= start <= ndim:
+        raise ShapeError(f"rollaxis: start {start} is not between 0 and {ndim}")
+    return moveaxis(a, axis, start - (axis < start))
+
+
+# --------------------------------------------------------------------------- more axes
+
+
+def _at_least(arrays: Sequence[Any], place: Any) -> Any:
+    """Each array with axes of length 1 added where `place` says, a single one by itself."""
+    grown = tuple([reshape(x, place(shape_of(x))) for x in arrays])
+    return grown[0] if len(grown) == 1 else grown
+
+
+def atleast_1d(*arys: Any) -> Any:
+    """Give numbers one axis; a single array is returned by itself, several as a tuple.
+
+    >>> atleast_1d(1.0)
+    array([1.])
+    """
+    return _at_least(arys, lambda shape: shape or (1,))
+
+
+def atleast_2d(*arys: Any) -> Any:
+    """Give arrays two axes at least, new ones first.
+
+    >>> atleast_2d([1.0, 2.0])
+    array([[1., 2.]])
+    """
+    return _at_least(arys, lambda shape: (1,) * (2 - len(shape)) + shape)
+
+
+def atleast_3d(*arys: Any) -> Any:
+    """Give arrays three axes at least: a vector lies along the second, a matrix along the first.
+
+    >>> atleast_3d([1.0, 2.0]).shape
+    (1, 2, 1)
+    """
+
+    def place(shape: tuple[int, ...]) -> tuple[int, ...]:
+        return {0: (1, 1, 1), 1: (1, *shape, 1), 2: (*shape, 1)}.get(len(shape), shape)
+
+    return _at_least(arys, place)
+
+
+# --------------------------------------------------------------------------- joining, cutting
+
+
+def vstack(tup: Sequence[Any]) -> Any:
+    """Join along the first axis; vectors are rows.
+
+    >>> vstack([[1.0, 2.0], [3.0, 4.0]]).shape
+    (2, 2)
+    """
+    return concatenate([atleast_2d(x) for x in _parts(tup, "vstack")])
+
+
+def hstack(tup: Sequence[Any]) -> Any:
+    """Join along the second axis, vectors along their only one.
+
+    >>> hstack([[1.0, 2.0], [3.0]])
+    array([1., 2., 3.])
+    """
+    parts = [atleast_1d(x) for x in _parts(tup, "hstack")]
+    return concatenate(parts, axis=0 if parts and len(shape_of(parts[0])) == 1 else 1)
+
+
+def dstack(tup: Sequence[Any]) -> Any:
+    """Join along the third axis.
+
+    >>> dstack([[1.0, 2.0], [3.0, 4.0]]).shape
+    (1, 2, 2)
+    """
+    return concatenate([atleast_3d(x) for x in _parts(tup, "dstack")], axis=2)
+
+
+def column_stack(tup: Sequence[Any]) -> Any:
+    """Join vectors as the columns of a matrix, and matrices along the second axis.
+
+    >>> column_stack([[1.0, 2.0], [3.0, 4.0]])
+    array([[1., 3.],
+           [2., 4.]])
+    """
+    parts = _parts(tup, "column_stack")
+    columns = [x if len(shape_of(x)) > 1 else reshape(x, (-1, 1)) for x in parts]
+    return concatenate(columns, axis=1)
+
+
+def append(arr: Any, values: Any, axis: int | None = None) -> Any:
+    """Join `values` to the end of `arr` along an axis; without one, both flattened.
+
+    >>> append([1.0, 2.0], [[3.0]])
+    array([1., 2., 3.])
+    """
+    if axis is None:
+        return concatenate([ravel(arr), ravel(values)])
+    return concatenate([arr, values], axis=axis)
+
+
+def block(arrays: Any) -> Any:
+    """Join blocks given as nested lists: the innermost lists along the last axis, and so on.
+
+    >>> block([[np.eye(2), np.zeros((2, 1))], [np.ones((1, 2)), 5.0]])
+    array([[1., 0., 0.],
+           [0., 1., 0.],
+           [1., 1., 5.]])
+    """
+    depth = _depth(arrays)
+    if not depth:
+        return operand(arrays, "block")
+    ndim = max(depth, *(len(shape_of(x)) for x in _leaves(arrays)))
+    return _joined(arrays, ndim, -depth)
+
+
+def _leaves(arrays: Any) -> list[Any]:
+    return [leaf for x in arrays for leaf in _leaves(x)] if isinstance(arrays, list) else [arrays]
+
+
+def _depth(arrays: Any) -> int:
+    if not isinstance(arrays, list):
+        return 0
+    depths = {_depth(x) for x in arrays}
+    if len(depths) != 1:
+        why = "lists are nested to different depths" if depths else "a list is empty"
+        raise ShapeError(f"block: {why}")
+    return 1 + depths.pop()
+
+
+def _joined(arrays: Any, ndim: int, axis: int) -> Any:
+    if isinstance(arrays, list):
+        return concatenate([_joined(x, ndim, axis + 1) for x in arrays], axis=axis)
+    return reshape(arrays, (1,) * (ndim - len(shape_of(arrays))) + shape_of(arrays))
+
+
+def array_split(ary: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Any]:
+    """Cut along an axis before the given positions, or into parts as equal as can be.
+
+    >>> [part.tolist() for part in array_split([1.0, 2.0, 3.0], 2)]
+    [[1.0, 2.0], [3.0]]
+    """
+    if isinstance(indices_or_sections, (list, tuple, np.ndarray)):
+        return split(ary, indices_or_sections, axis)
+    count: int = axes_of(indices_or_sections)
+    if count < 1:
+        raise ShapeError(f"array_split: the number of parts must be positive, got {count}")
+    length = shape_of(ary)[axis_in(axis, len(shape_of(ary)), "array_split")]
+    sizes = [length // count + (i < length % count) for i in range(count)]
+    return split(ary, [sum(sizes[:i]) for i in range(1, count)], axis)
+
+
+def vsplit(ary: Any, indices_or_sections: int | Sequence[int]) -> list[Any]:
+    """Cut along the first axis of a matrix or more.
+
+    >>> [part.shape for part in vsplit([[1.0], [2.0]], 2)]
+    [(1, 1), (1, 1)]
+    """
+    return split(_with_axes(ary, 2, "vsplit"), indices_or_sections, 0)
+
+
+def hsplit(ary: Any, indices_or_sections: int | Sequence[int]) -> list[Any]:
+    """Cut along the second axis, a vector along its only one.
+
+    >>> [part.tolist() for part in hsplit([1.0, 2.0], 2)]
+    [[1.0], [2.0]]
+    """
+    ary = _with_axes(ary, 1, "hsplit")
+    return split(ary, indices_or_sections, min(len(shape_of(ary)) - 1, 1))
+
+
+def dsplit(ary: Any, indices_or_sections: int | Sequence[int]) -> list[Any]:
+    """Cut along the third axis.
+
+    >>> [part.shape for part in dsplit([[[1.0, 2.0]]], 2)]
+    [(1, 1, 1), (1, 1, 1)]
+    """
+    return split(_with_axes(ary, 3, "dsplit"), indices_or_sections, 2)
+
+
+def _with_axes(x: Any, ndim: int, who: str) -> Any:
+    if len(shape_of(x)) < ndim:
+        raise ShapeError(f"{who} needs {ndim} dimensions or more, got shape {shape_of(x)}")
+    return x
+
+
+# --------------------------------------------------------------------------- broadcasting
+
+
+def broadcast_arrays(*args: Any) -> tuple[Any, ...]:
+    """Repeat arrays to their common shape.
+
+    >>> [x.shape for x in broadcast_arrays([1.0, 2.0], [[3.0]])]
+    [(1, 2), (1, 2)]
+    """
+    shapes = [shape_of(x) for x in args]
+    try:
+        shape = np.broadcast_shapes(*shapes)
+    except ValueError:
+        given = ", ".join(map(str, shapes))
+        raise ShapeError(f"broadcast_arrays: shapes {given} have no common one") from None
+    return tuple([broadcast_to(x, shape) for x in args])
+
+
+def meshgrid(*xi: Any, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
+    """Spread vectors of coordinates to the grid that they span, an array for each.
+
+    With "xy" the first runs along columns, with "ij" along rows; `sparse` leaves out repetition.
+
+    >>> meshgrid([1.0, 2.0], [3.0])
+    (array([[1., 2.]]), array([[3., 3.]]))
+    """
+    if indexing not in ("xy", "ij"):
+        raise ShapeError(f"meshgrid: indexing {indexing!r} is unknown: xy, ij")
+    count = len(xi)
+    order = [1, 0, *range(2, count)] if indexing == "xy" and count > 1 else range(count)
+    grids = [
+        reshape(x, [-1 if axis == place else 1 for axis in range(count)])
+        for x, place in zip(xi, order, strict=True)
+    ]
+    return tuple(grids) if sparse else broadcast_arrays(*grids)

@@ -191,7 +191,8 @@ def _param(value: Any, depth: int = 3) -> str:
         case float() | np.floating():
             return _number(value)
         case _:
-            return "..." if value is Ellipsis else type(value).__name__
+            name = getattr(value, "__name__", type(value).__name__)
+            return "..." if value is Ellipsis else name
 
 
 def _numbers(node: Node) -> list[list[Cell]]:

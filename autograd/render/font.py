@@ -11,10 +11,12 @@ import os
 import struct
 from collections.abc import Iterable
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["ASCENT", "BOX", "DESCENT", "PATH", "UNITS"]
 __all__ += ["advance", "covers", "glyph", "subset", "width"]
