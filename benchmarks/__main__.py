@@ -9,18 +9,34 @@ import os
 import statistics
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
+from benchmarks.environment import EnvironmentMissingError, interpreter
 from benchmarks.harness import Case, Row
 
-CASES = ["micrograd_demo", "scalar_chain", "mlp_small", "mlp_large", "import_time"]
+CASES = ["micrograd_demo", "scalar_chain", "mlp_small", "mlp_large", "hips", "import_time"]
 THREADS = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"]
 UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9, "B": 1.0}
 
+# Runs a module of this repository with the packages of an environment, which come first.
+ELSEWHERE = """
+import runpy, sys
+sys.path.append(sys.argv.pop(1))
+runpy.run_module(sys.argv.pop(1), run_name="__main__")
+"""
 
-def measure_in_a_process(case: str, contender: str) -> dict[str, Any]:
+
+def measure_in_a_process(name: str, case: Case, contender: str) -> dict[str, Any]:
     """The figures of one contender, measured in a process of its own with one thread."""
-    command = [sys.executable, "-m", f"benchmarks.{case}", contender]
+    command = [sys.executable, "-m", f"benchmarks.{name}", contender]
+    if contender in case.environments:
+        try:
+            python = interpreter(case.environments[contender])
+        except EnvironmentMissingError as error:
+            return {"missing": str(error)}
+        root = str(Path(__file__).parent.parent)
+        command = [str(python), "-P", "-c", ELSEWHERE, root, f"benchmarks.{name}", contender]
     environment = os.environ | dict.fromkeys(THREADS, "1")
     output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     figures: dict[str, Any] = json.loads(output.stdout.splitlines()[-1])
@@ -35,7 +51,7 @@ def run(name: str, case: Case, rounds: int) -> dict[str, list[dict[str, Any]]]:
             if figures and "missing" in figures[0]:
                 continue
             print(f"{name}: round {number + 1} of {rounds}, {contender}", file=sys.stderr)
-            figures.append(measure_in_a_process(name, contender))
+            figures.append(measure_in_a_process(name, case, contender))
     return results
 
 
@@ -56,8 +72,7 @@ def cells(row: Row, results: dict[str, list[dict[str, Any]]]) -> list[str]:
     target = "" if row.at_most is None else f"<= {row.at_most:g}"
     for name in (row.ours, row.peer):
         if name and "missing" in results[name][0]:
-            missing = f"{results[name][0]['missing']} not installed"
-            return [row.what, f"{missing} (pip install -r benchmarks/requirements.txt)"]
+            return [row.what, results[name][0]["missing"]]
     ours = [figures[row.figure] for figures in results[row.ours]]
     judged, peer_cell, ratio_cell = [scale * value for value in ours], "", ""
     if row.peer:

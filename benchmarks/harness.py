@@ -10,8 +10,8 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 Figures = dict[str, float]
 
@@ -30,11 +30,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Case:
-    """Rows, and how many processes each of their contenders gets."""
+    """Rows, and how many processes each of their contenders gets.
+
+    A contender that cannot live beside us names an environment: `hips` is what is installed from
+    `requirements-hips.txt`, with an interpreter of its own.
+    """
 
     rows: tuple[Row, ...]
     measure: Callable[[str], Figures]
     rounds: int = 5
+    environments: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def contenders(self) -> list[str]:
@@ -60,4 +65,5 @@ def main(case: Case) -> None:
     try:
         print(json.dumps(case.measure(sys.argv[1])))
     except ModuleNotFoundError as error:
-        print(json.dumps({"missing": error.name}))
+        hint = "pip install -r benchmarks/requirements.txt"
+        print(json.dumps({"missing": f"{error.name} not installed ({hint})"}))

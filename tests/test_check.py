@@ -266,3 +266,63 @@ def test_inputs_are_left_alone() -> None:
     assert x.grad is None
     assert v.grad is None
     assert array.tolist() == x.numpy().tolist() == [1.0, 2.0]
+
+
+# --------------------------------------------------------------------------- steps
+
+
+@pytest.mark.parametrize(
+    ("f", "x"),
+    [
+        (ag.sin, 1e9),
+        (ag.sin, np.float32([1e4])),
+        (ag.log, 1e-12),
+        (ag.reciprocal, 1e-12),
+        (ag.norm, np.array([1e-8, 1e-8])),
+        (ag.gelu, -5.0),
+        (lambda x: ag.cos(x * 1e3), 1.0),
+        (lambda x: 1e-30 * ag.exp(x), 1.0),
+        (lambda x: 1e9 + x * x, 3.0),
+    ],
+)
+def test_right_derivatives_at_any_magnitude_are_confirmed(f: Any, x: Any) -> None:
+    assert check_grads(f, x) == []
+
+
+@pytest.mark.parametrize("x", [1.0, 1e6, np.float32([1.0]), np.array([1e-3, 50.0])])
+def test_a_thousandth_too_much_is_wrong_at_any_magnitude(plant: Plant, x: Any) -> None:
+    off = plant(np.sin, lambda g, out, x: g * (1.001 * ag.cos(x)))
+    with pytest.raises(CheckError, match="wrong"):
+        check_grads(off, np.atleast_1d(np.asarray(x)), order=1)
+
+
+def test_a_smooth_function_has_no_kink(plant: Plant) -> None:
+    forgets = plant(np.sin, lambda g, out, x: g * ag.cos(x.detach() if hasattr(x, "grad") else x))
+    with pytest.raises(CheckError, match="order 2"):
+        check_grads(forgets, np.array([1e6]))
+
+
+def test_a_jump_is_not_a_kink() -> None:
+    found = check_grads(lambda x: ag.where(x.data > 0.5, x, 0.0 * x), 0.5, order=1)
+    assert [d.verdict for d in found] == ["imprecise"]
+
+
+def test_an_element_at_a_kink_is_not_reported_again_at_higher_orders() -> None:
+    found = check_grads(ag.abs, np.array([0.0, 1.0]), order=3)
+    assert [(d.order, d.index) for d in found] == [(1, (0,))]
+
+
+def test_the_report_of_one_number_shows_the_derivatives_that_a_user_knows() -> None:
+    with pytest.raises(CheckError, match="expected 6, got 3"):
+        check_grads(lambda x: x * float(x), 3.0, order=1)
+
+
+def test_check_grads_records_inside_no_grad() -> None:
+    with ag.no_grad():
+        assert check_grads(ag.sin, 1.0) == []
+
+
+@pytest.mark.parametrize("order", [0, -1, 2.5, "a", None])
+def test_an_order_that_is_no_count_is_refused(order: Any) -> None:
+    with pytest.raises(DataError, match="order is a whole number"):
+        check_grads(ag.sin, 1.0, order=order)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import doctest
 import inspect
 import re
@@ -13,14 +14,15 @@ import pytest
 
 import autograd
 import nn
+from autograd.primitive import REGISTRY
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def fenced(language: str) -> list[str]:
-    """The contents of the README's blocks fenced as `language`, in order."""
-    return re.findall(rf"^```{language}\s*\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+def fenced(language: str, text: str = README) -> list[str]:
+    """The contents of the blocks of a page that are fenced as `language`, in order."""
+    return re.findall(rf"^```{language}\s*\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def run_doctest(text: str, namespace: dict[str, object], name: str) -> str:
@@ -50,11 +52,30 @@ def test_readme_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             exec(compile(text, f"README example {number}", "exec"), namespace)
 
 
-def test_readme_links_and_pictures_exist() -> None:
-    prose = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)
+def test_examples_of_a_page_run(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("autograd.primitive.REGISTRY", dict(REGISTRY))
+    text = page.read_text(encoding="utf-8")
+    for module in ("scipy", "sklearn"):
+        if f"from {module}" in text:
+            pytest.importorskip(module)
+    examples = "\n".join(fenced("python", text))
+    assert run_doctest(examples, {"__name__": "__main__"}, page.name) == ""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_pictures_of_a_page_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     targets = re.findall(r"\]\(([^)#\s]+)", prose) + re.findall(r'(?:src|href)="([^"#]+)"', prose)
     local = [target for target in targets if not re.match(r"https?:|mailto:", target)]
-    assert [target for target in local if not (ROOT / target).exists()] == []
+    assert [target for target in local if not (page.parent / target).exists()] == []
 
 
 def test_changelog_names_the_version() -> None:
@@ -73,13 +94,17 @@ def test_all_lists_exactly_the_public_names(package: ModuleType) -> None:
         for name, value in vars(package).items()
         if not name.startswith("_") and not inspect.ismodule(value) and name != "annotations"
     }
-    assert found - set(names) == set()
+    assert {name for name in found - set(names) if not hasattr(builtins, name)} == set()
+
+
+def test_star_import_leaves_the_builtins_alone() -> None:
+    assert [name for name in autograd.__all__ if hasattr(builtins, name)] == []
 
 
 PUBLIC = [
     pytest.param(getattr(package, name), id=f"{package.__name__}.{name}")
     for package in (autograd, nn)
-    for name in package.__all__
+    for name in [*package.__all__, *(set(dir(builtins)) & vars(package).keys())]
     if hasattr(package, name) and not name.startswith("__")
 ]
 
