@@ -261,9 +261,11 @@ def cotangents(
     takes time and matters only if something is not finite: with a list `dropped` they are left
     out, 0 standing for nothing, and the nodes that made them are listed.
     """
-    within = None if order is None else {*order}
+    within = None
     if order is None:
         order = topological_order(*seeds)
+    elif differentiable:  # what it would compute for others is a graph
+        within = {*order}
     if differentiable:
         notice_changes(order)
     table = dict(seeds)
@@ -277,7 +279,7 @@ def cotangents(
         if first is None:
             continue
         # One number made from one or two: written out, since this is the loop that takes the time.
-        pulls = node.primitive.float_pullbacks  # type: ignore[union-attr]
+        pulls = node.primitive.simple_pullbacks  # type: ignore[union-attr]
         if pulls is not None and type(g) is float:
             second = node._second
             try:
@@ -302,7 +304,10 @@ def cotangents(
                 continue
             except ArithmeticError:
                 pass
-        _pull(node, g, table, differentiable, dropped, within)
+        if dropped is None:
+            _pull(node, g, table, differentiable, dropped, within)
+        else:
+            _pull_data(node, g, table, dropped)
 
 
 def recorded_since(time: int, outputs: Sequence[Node]) -> tuple[list[Node], list[Node]]:
@@ -325,12 +330,17 @@ def recorded_since(time: int, outputs: Sequence[Node]) -> tuple[list[Node], list
         if node.is_constant or node in seen:
             continue
         seen.add(node)
+        first = node._first
         if node.epoch < time:
             older.append(node)
-        elif node._first is None:
+        elif first is None:
             recent.append(node)
+        elif type(first) is tuple:
+            stack += (node, None, *reversed(first))
+        elif node._second is None:
+            stack += (node, None, first)
         else:
-            stack += (node, None, *reversed(node.inputs))
+            stack += (node, None, node._second, first)
     return recent, older
 
 
@@ -406,6 +416,42 @@ def _pull(
             c = c.copy()  # the leaf's own: cotangents are shared between nodes
         old = table.get(x)
         table[x] = c if old is None else _add(old, c)
+
+
+def _pull_data(node: Node, g: Any, table: dict[Node, Any], dropped: list[Node]) -> None:
+    """As `_pull`, on data and without masks: the usual case, in half the time."""
+    inputs, primitive, params = node.inputs, node.primitive, node.params
+    operands = []
+    recorded, changed = node.epoch, False
+    for x in inputs:
+        changed |= x.epoch > recorded
+        operands.append(x._data)
+    if changed:
+        raise _stale(node)
+    out = node._data
+    for x, rule in zip(inputs, primitive.pullbacks, strict=False):  # type: ignore[union-attr]
+        if x.is_constant or rule is None:
+            continue
+        try:
+            c = rule(g, out, *operands, **params)
+        except ArithmeticError:
+            c = apply_rule(rule, g, out, operands, params)
+        if type(c) is Masked:
+            dropped.append(node)
+            c = c.value
+        if c is None:
+            continue
+        data = x._data
+        if (
+            type(c) is not np.ndarray
+            or type(data) is float
+            or (c.shape != data.shape or c.dtype is not data.dtype)
+        ):
+            c = fit_data(c, x)
+        if x._first is None and type(c) is np.ndarray and (c is g or c.base is not None):
+            c = c.copy()  # the leaf's own: cotangents are shared between nodes
+        old = table.get(x)
+        table[x] = c if old is None else old + c
 
 
 def apply_rule(rule: Any, g: Any, out: Any, operands: Any, params: Mapping[str, Any]) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 
 from .backprop import pull, recorded_pull
 from .errors import DataError, GradientError, ShapeError
-from .graph import Node, topological_order
+from .graph import Node, clock, topological_order
 from .nodes import Value
 from .ops.arithmetic import identity
 from .ops.shape import shape_of
@@ -25,6 +25,8 @@ from .primitive import (
     Together,
     as_data,
     constant,
+    constant_node,
+    current_data,
     describe,
     is_recording,
     new_node,
@@ -168,10 +170,24 @@ class custom_vjp:  # noqa: N801 (used as a decorator)
         nodes = [leaf for leaf in leaves if isinstance(leaf, Node)]
         if not nodes:
             return self.function(*args, **kwargs)
-        return _custom(*nodes, call=_Call(self, leaves, structure))
+        return _recorded(_Call(self, leaves, structure), nodes)
 
     def __reduce__(self) -> str:
         return self.__qualname__  # pickled by name, like a function
+
+
+def _recorded(call: _Call, nodes: Sequence[Node]) -> Node:
+    """The node of a call, evaluated here: a primitive takes any error for a misfit of shapes."""
+    for node in nodes:
+        current_data(node)  # what was written to it moves the clock on
+    now = clock.now
+    with np.errstate(all="ignore"):
+        result = _evaluate_custom(*[node._data for node in nodes], call=call)
+    if not is_recording() or all(node.is_constant for node in nodes):
+        return constant_node(result)
+    node = record(_custom, result, nodes, {"call": call})
+    node.epoch = now
+    return node
 
 
 def _evaluate_custom(*operands: Any, call: _Call) -> Any:
@@ -214,22 +230,20 @@ def _leaves_of(call: _Call, arg: Any, cotangent: Any) -> list[Any]:
     leaves, structure = flatten(arg)
     if cotangent is None:
         return [None] * len(leaves)
-    given, nesting = flatten(cotangent)
-    if nesting != structure:
-        raise ShapeError(
-            f"the pullback of {call.__name__} returns cotangents nested like the arguments, "
-            f"got {describe(cotangent)} for {describe(arg)}"
-        )
-    return given
+    return structure.leaves_of(cotangent, f"a cotangent from the pullback of {call.__name__}")
 
 
 def _shaped_like(call: _Call, cotangent: Any, operand: Any) -> Any:
-    if cotangent is not None and shape_of(cotangent) != shape_of(operand):
+    if cotangent is None or isinstance(cotangent, Node):
+        given = cotangent
+    else:
+        given = as_data(cotangent, f"a cotangent from the pullback of {call.__name__}")
+    if given is not None and shape_of(given) != shape_of(operand):
         raise ShapeError(
             f"the pullback of {call.__name__} gives an argument of shape {shape_of(operand)} a "
-            f"cotangent of shape {shape_of(cotangent)}: it must have the argument's shape"
+            f"cotangent of shape {shape_of(given)}: it must have the argument's shape"
         )
-    return cotangent
+    return given
 
 
 def _example(function: Any) -> _Call:
@@ -290,7 +304,7 @@ def checkpoint(function: Function) -> Function:
         leaves, structure = flatten((args, kwargs))
         nodes = [leaf for leaf in leaves if isinstance(leaf, Node)]
         call = _Call(function, leaves, structure)
-        inside = [_variable(node._data, node.is_constant) for node in nodes]
+        inside = [_variable(current_data(node), node.is_constant) for node in nodes]
         result = call(*inside)
         if not isinstance(result, Node) or result.is_constant or not is_recording():
             return result

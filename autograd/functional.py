@@ -27,7 +27,15 @@ from .graph import Node, clock
 from .nodes import Tensor, Value
 from .ops.arithmetic import identity
 from .ops.shape import astype, reshape, shape_of, stack
-from .primitive import as_data, constant_node, current_data, describe, is_recording, recording
+from .primitive import (
+    as_data,
+    constant_node,
+    current_data,
+    describe,
+    is_recording,
+    recording,
+    recording_quietly,
+)
 from .structure import LEAF, Structure, flatten
 
 __all__ = [
@@ -138,7 +146,7 @@ def _call(
     chosen = args[positions[0]] if single else tuple([args[i] for i in positions])
     given, structure = flatten(chosen)
     started = clock.tick()  # what is recorded from now on is told by its time
-    with recording():
+    with recording_quietly():
         variables = [_variable(name, leaf) for leaf in given]
         replaced = structure.rebuild(variables)
         called = list(args)
@@ -163,6 +171,8 @@ def _call(
 
 def _positions(name: str, argnums: Any, count: int) -> list[int]:
     """The positions of the arguments to differentiate with respect to."""
+    if type(argnums) is int and 0 <= argnums < count:
+        return [argnums]
     several = argnums if isinstance(argnums, (tuple, list)) else [argnums]
     try:
         numbers = [operator.index(i) for i in several]
@@ -229,13 +239,12 @@ def _outputs(name: str, result: Any) -> tuple[list[Any], Structure]:
 
 
 def _is_number(x: Any) -> bool:
-    if isinstance(x, Node):
-        return True
+    """Whether something is real numbers, of which bools are none here: they cannot change."""
     try:
-        as_data(x)
+        data = x._data if isinstance(x, Node) else as_data(x)
     except DataError:
         return False
-    return True
+    return type(data) is float or np.asarray(data).dtype != np.bool_
 
 
 def _has_changed_leaf(order: Sequence[Node], but: Sequence[Node]) -> bool:

@@ -31,6 +31,9 @@ class Clock:
     A node keeps the time at which it was recorded, a leaf the time at which its data was last
     set. No input may be younger than the node that uses it. Nodes recorded between two changes
     share one int, which costs no allocation.
+
+    Each call of `grad` and its relatives ticks too, so that what the function records is told by
+    its time from what was there before.
     """
 
     __slots__ = ("_lock", "now")

@@ -181,8 +181,16 @@ def _of_sequences() -> frozenset[Any]:
 # --------------------------------------------------------------------------- the two protocols
 
 
+USUAL = frozenset({float, int, bool, np.ndarray, np.float64, np.float32})
+"""The operands that are neither nodes, nor lists, nor of another library."""
+
+
 def array_ufunc(ufunc: np.ufunc, method: str, *operands: Any, **options: Any) -> Any:
     """Apply a ufunc, or a method of one, to operands of which some are nodes."""
+    if method == "__call__" and not options:  # as nearly always
+        ours = differentiable().get(ufunc)
+        if ours is not None and all(type(x) in USUAL or isinstance(x, Node) for x in operands):
+            return ours(*operands)
     name = ufunc.__name__ + (f".{method}" if method != "__call__" else "")
     if options.get("out") is not None:
         raise DataError(
@@ -336,6 +344,8 @@ def _called(
 ) -> Any:
     """Call ours with arguments meant for NumPy's."""
     leading, same, defaults = _parameters(theirs, ours)
+    if not kwargs and len(args) <= leading and not any(type(x) in (list, tuple) for x in args):
+        return ours(*args)  # as nearly always
     if len(args) > leading:
         names = list(defaults)[: len(args)]
         kwargs = {**dict(zip(names[leading:], args[leading:], strict=True)), **kwargs}

@@ -79,7 +79,7 @@ class Structure:
     def rebuild(self, leaves: Iterable[Any]) -> Any:
         """Nest leaves, as many as there were, in the same way."""
         source = iter(leaves)
-        if self.steps == LEAF.steps:
+        if len(self.steps) == 1 and self.steps[0] is None:
             return next(source)
         done: list[Any] = []
         for step in self.steps:

@@ -15,9 +15,12 @@ from typing import Any
 from benchmarks.environment import EnvironmentMissingError, interpreter
 from benchmarks.harness import Case, Row
 
-CASES = ["micrograd_demo", "scalar_chain", "mlp_small", "mlp_large", "hips", "import_time"]
+CASES = [
+    *("micrograd_demo", "scalar_chain", "mlp_small", "mlp_large", "hips", "checkpoint"),
+    "import_time",
+]
 THREADS = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"]
-UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9, "B": 1.0}
+UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9, "B": 1.0, "MB": 1e-6}
 
 # Runs a module of this repository with the packages of an environment, which come first.
 ELSEWHERE = """

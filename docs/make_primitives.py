@@ -337,11 +337,6 @@ def derivative(out: Node, x: Node, g: Node, printer: Printer) -> str:
 # --------------------------------------------------------------------------- cells
 
 
-def module_of(primitive: Primitive) -> str:
-    """Where the pullbacks are defined, which is where the primitive is."""
-    return str(getattr(rule_of(primitive), "__module__", primitive.module))
-
-
 def source(module: str) -> str:
     return "../" + module.replace(".", "/") + ".py"
 
@@ -356,7 +351,7 @@ def computes(primitive: Primitive) -> str:
     """The first sentence of what is written about it."""
     if primitive.name in INTERNAL:
         return INTERNAL[primitive.name]
-    modules = [importlib.import_module(name) for name in (module_of(primitive), *FAMILIES)]
+    modules = [importlib.import_module(name) for name in (primitive.module, *FAMILIES)]
     functions = [getattr(module, primitive.name, None) for module in modules]
     return next(sentence(f.__doc__) for f in functions if inspect.isfunction(f) and f.__doc__)
 
@@ -369,7 +364,7 @@ def derivative_cell(primitive: Primitive) -> str:
     for name, text in found:
         head = f"{name}: " if len(found) > 1 else ""
         if len(text) > LONGEST:
-            return f"[`{rule_of(primitive).__name__}`]({source(module_of(primitive))})"
+            return f"[`{rule_of(primitive).__name__}`]({source(primitive.module)})"
         lines.append(head + (f"`{text}`" if text else "no gradient"))
     return "<br>".join(lines)
 
@@ -443,8 +438,8 @@ def registered() -> dict[str, list[Primitive]]:
     """The primitives of both packages by the module that defines them, in order of definition."""
     found: dict[str, list[Primitive]] = {family: [] for family in FAMILIES}
     for primitive in REGISTRY.values():
-        if module_of(primitive).split(".")[0] in ("autograd", "nn"):
-            found.setdefault(module_of(primitive), []).append(primitive)
+        if primitive.module.split(".")[0] in ("autograd", "nn"):
+            found.setdefault(primitive.module, []).append(primitive)
     return {family: members for family, members in found.items() if members}
 
 
@@ -563,11 +558,6 @@ def results(value: Any, slopes: Sequence[Any]) -> Results:
 
 def ours(primitive: Primitive) -> Results:
     """What a Tensor and a Value give, which is the same."""
-    with np.errstate(all="ignore"):  # primitives that no public function is made of warn
-        return ours_of_both(primitive)
-
-
-def ours_of_both(primitive: Primitive) -> Results:
     given, points = parameters(primitive), points_of(primitive)
     columns = [Tensor(column) for column in zip(*points, strict=True)]
     out = primitive(*columns, **given)

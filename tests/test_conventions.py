@@ -15,6 +15,7 @@ import pytest
 
 import autograd as ag
 from autograd import GradientError, StaleGraphError, Tensor, Value, gradients, where
+from autograd.primitive import REGISTRY
 
 inf, nan = math.inf, math.nan
 
@@ -42,6 +43,7 @@ def derivatives(f: Callable[..., Any], xs: list[Any]) -> tuple[Any, Any, Any]:
     return out.numpy(), first, second
 
 
+NEAR_1 = 2.0**-40 * (2.0 - 2.0**-40)  # 1 - x * x, for the x that is 2**-40 below 1
 FREE = object()  # second derivatives that no convention fixes
 
 # function, point, value, first derivatives, second derivatives (each by its own operand)
@@ -94,10 +96,50 @@ TABLE: dict[str, tuple[Callable[..., Any], tuple[float, ...], float, list[Any], 
     "log1p at -1": (ag.log1p, (-1.0,), -inf, [inf], [-inf]),
     "asin outside": (ag.asin, (2.0,), nan, [nan], [nan]),
     "asin at 1": (ag.asin, (1.0,), math.pi / 2, [inf], [FREE]),
+    "asin near 1": (
+        ag.asin,
+        (1.0 - 2.0**-40,),
+        math.asin(1.0 - 2.0**-40),
+        [NEAR_1**-0.5],
+        [(1.0 - 2.0**-40) * NEAR_1**-1.5],
+    ),
+    "acos near -1": (
+        ag.acos,
+        (2.0**-40 - 1.0,),
+        math.acos(2.0**-40 - 1.0),
+        [-(NEAR_1**-0.5)],
+        [(1.0 - 2.0**-40) * NEAR_1**-1.5],
+    ),
     "sin of inf": (ag.sin, (inf,), nan, [nan], [nan]),
     "nan stays nan": (ag.tanh, (nan,), nan, [nan], [nan]),
-    "maximum with nan": (ag.maximum, (nan, 1.0), nan, [FREE, FREE], [FREE, FREE]),
+    "maximum with nan": (ag.maximum, (nan, 1.0), nan, [1.0, 1.0], [0.0, 0.0]),
+    "minimum with nan": (ag.minimum, (1.0, nan), nan, [1.0, 1.0], [0.0, 0.0]),
+    "maximum of two nan": (ag.maximum, (nan, nan), nan, [1.0, 1.0], [0.0, 0.0]),
+    "minimum of two nan": (ag.minimum, (nan, nan), nan, [1.0, 1.0], [0.0, 0.0]),
     "atan2 at the origin": (ag.atan2, (0.0, 0.0), 0.0, [nan, nan], [FREE, FREE]),
+    "atan2 of tiny numbers": (
+        ag.atan2,
+        (1e-200, 1e-200),
+        math.pi / 4,
+        [5e199, -5e199],
+        [-inf, inf],
+    ),
+    "atan2 of small numbers": (
+        ag.atan2,
+        (1e-150, 1e-150),
+        math.pi / 4,
+        [5e149, -5e149],
+        [-5e299, 5e299],
+    ),
+    "atan2 of huge numbers": (
+        lambda y, x: ag.atan2(y, x) * 1e200,
+        (1e200, 1e200),
+        math.pi / 4 * 1e200,
+        [0.5, -0.5],
+        [-5e-201, 5e-201],
+    ),
+    "atan2 far from both axes": (ag.atan2, (-inf, inf), -math.pi / 4, [nan, nan], [FREE, FREE]),
+    "atan2 along the axis": (ag.atan2, (1.0, inf), 0.0, [nan, 0.0], [FREE, FREE]),
     "0 times a square root": (lambda x: 0.0 * ag.sqrt(x), (0.0,), 0.0, [nan], [FREE]),
     # NumPy's further elementwise functions.
     "cbrt at 0": (ag.cbrt, (0.0,), 0.0, [inf], [-inf]),
@@ -126,6 +168,10 @@ TABLE: dict[str, tuple[Callable[..., Any], tuple[float, ...], float, list[Any], 
     "nan_to_num, left out": (lambda x: ag.nan_to_num(ag.log(x)), (-1.0,), 0.0, [0.0], [0.0]),
     "sinc at 0": (ag.sinc, (0.0,), 1.0, [0.0], [-(math.pi**2) / 3]),
     "sinc near 0": (ag.sinc, (1e-9,), 1.0, [-(math.pi**2) / 3e9], [-(math.pi**2) / 3]),
+    "sinc of inf": (ag.sinc, (inf,), nan, [nan], [nan]),
+    "i0 of inf": (ag.i0, (inf,), inf, [inf], [inf]),
+    "i0 of -inf": (ag.i0, (-inf,), inf, [-inf], [inf]),
+    "i0 overflows": (ag.i0, (1e300,), inf, [inf], [inf]),
     "logaddexp at a tie": (ag.logaddexp, (0.0, 0.0), math.log(2.0), [0.5, 0.5], [0.25, 0.25]),
     "logaddexp, far apart": (ag.logaddexp, (1e300, -1e300), 1e300, [1.0, 0.0], [0.0, 0.0]),
     "logaddexp with -inf": (ag.logaddexp, (-inf, 1.0), 1.0, [0.0, 1.0], [0.0, 0.0]),
@@ -523,6 +569,15 @@ def test_value_never_holds_an_array() -> None:
     assert product.shape == (2,)
 
 
+@pytest.mark.parametrize("x", [Value(3.0), Tensor(3.0)], ids=["value", "tensor"])
+def test_float_takes_the_number_and_so_does_an_array(x: Any) -> None:
+    array = np.zeros(2)
+    array[0] = x if isinstance(x, Value) else x.item()
+    array[1:].fill(float(x))
+    assert array.tolist() == [3.0, 3.0]
+    assert type(float(x)) is float
+
+
 @pytest.mark.parametrize("a", [Value(3.0), Tensor(3.0)], ids=["value", "tensor"])
 def test_operand_used_twice_is_two_inputs(a: Any) -> None:
     product = a * a
@@ -573,6 +628,14 @@ def test_data_changed_between_forward_and_backward_is_an_error_that_names_the_no
 )
 def test_no_arithmetic_exception_from_a_forward(f: Callable[[], Any]) -> None:
     assert abs(float(f())) == inf
+
+
+@pytest.mark.parametrize("name", ["modified_bessel", "spherical_bessel"])
+@pytest.mark.parametrize("kind", [Value, Tensor])
+def test_primitives_without_a_function_are_silent_too(name: str, kind: Any) -> None:
+    for x in (inf, -inf, nan, 800.0, 1e300, -1e300):
+        for n in range(3):
+            REGISTRY[name](kind(x), n=n)
 
 
 @pytest.mark.parametrize("differentiable", [False, True])

@@ -155,7 +155,7 @@ def test_errors(make: Any, error: Any, words: str) -> None:
         (lambda g, out, x, y: g, "one cotangent for each of its 2"),
         (lambda g, out, x, y: (g, g, g), "one cotangent for each of its 2"),
         (lambda g, out, x, y: (g.sum(), g), r"shape \(2,\) a cotangent of shape \(\)"),
-        (lambda g, out, x, y: ([g], g), "nested like the arguments"),
+        (lambda g, out, x, y: ([g], g), r"shape \(2,\) a cotangent of shape \(1, 2\)"),
     ],
 )
 def test_a_pullback_that_does_not_fit(rule: Any, words: str) -> None:
@@ -164,6 +164,67 @@ def test_a_pullback_that_does_not_fit(rule: Any, words: str) -> None:
     x = Tensor([1.0, 2.0])
     with pytest.raises(ShapeError, match=words):
         f(x, x).sum().backward()
+
+
+def test_cotangents_of_nested_arguments() -> None:
+    """In any order of keys, and None for one of the leaves."""
+    f = custom_vjp(lambda parts: parts["a"] * parts["b"])
+    at = {"a": 2.0, "b": 3.0}
+    f.pullback(lambda g, out, parts: {"b": g * parts["a"], "a": g * parts["b"]})
+    assert grad(f)(at) == {"a": 3.0, "b": 2.0}
+    f.pullback(lambda g, out, parts: {"a": g * parts["b"], "b": None})
+    assert grad(f)(at) == {"a": 3.0, "b": 0.0}
+    f.pullback(lambda g, out, parts: [g, g])
+    with pytest.raises(ShapeError, match=r"nested like .* a dict of the keys \['a', 'b'\], got"):
+        grad(f)(at)
+    f.pullback(lambda g, out, parts: {"a": "g", "b": None})
+    with pytest.raises(DataError, match="pullback of <lambda> takes real numbers, got the str"):
+        grad(f)(at)
+
+
+ERRORS = (ValueError, TypeError, IndexError, OverflowError, np.linalg.LinAlgError, ShapeError)
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("wrap", [custom_vjp, checkpoint])
+def test_an_error_of_the_function_comes_through(wrap: Any, error: Any) -> None:
+    raised = error("of the user")
+
+    def failing(x: Any) -> Any:
+        raise raised
+
+    for x in (Value(1.0), Tensor([1.0]), Tensor([1.0]).detach(), 1.0):
+        with pytest.raises(error) as caught:
+            wrap(failing)(x)
+        assert caught.value is raised
+    with pytest.raises(error) as caught:
+        grad(wrap(failing))(1.0)
+    assert caught.value is raised
+
+
+def test_an_error_of_the_second_evaluation_comes_through() -> None:
+    factors = [1.0]
+    y = checkpoint(lambda x: x * factors.pop())(Value(1.0))
+    with pytest.raises(IndexError, match="pop from empty list"):
+        y.backward()
+
+
+@pytest.mark.parametrize("wrap", [custom_vjp, checkpoint])
+def test_what_was_written_to_a_leaf_is_used(wrap: Any) -> None:
+    f = wrap(lambda x: x * x)
+    if wrap is custom_vjp:
+        f.pullback(lambda g, out, x: 2.0 * g * x)
+    x = Tensor([1.0])
+    x.data[0] = 5.0
+    y = f(x)
+    assert y.numpy().tolist() == [25.0]
+    assert gradients(y, x).tolist() == [10.0]
+
+
+def test_a_stated_derivative_of_constants_is_a_constant() -> None:
+    assert log1pexp(Value(0.0).detach()).is_constant
+    with ag.no_grad():
+        assert log1pexp(Tensor([0.0])).is_constant
 
 
 # --------------------------------------------------------------------------- checkpoint
@@ -280,14 +341,28 @@ def test_a_primitive_in_one_statement_gets_everything() -> None:
         Primitive("cube", "x³", None, np.sin, [None], [Interval()], elementwise=True)
 
 
-def test_a_notebook_cell_that_defines_a_primitive_can_be_run_again() -> None:
-    cell = """
+@pytest.mark.parametrize(
+    "cell",
+    [
+        """
 from autograd import Interval, Primitive
 again = Primitive("again", "again", None, lambda x: x, [lambda g, out, x: g], [Interval()],
                   elementwise=True)
-"""
+""",
+        """
+from autograd.primitive import REAL, elementwise
+again = elementwise("again", abs, abs, lambda g, out, x: g, domain=[REAL], doc="Again.")
+""",
+    ],
+)
+def test_a_notebook_cell_that_defines_a_primitive_can_be_run_again(cell: str) -> None:
     try:
         for _ in range(2):
             exec(cell, {"__name__": "__main__"})
     finally:
         REGISTRY.pop("again", None)
+
+
+def test_a_primitive_knows_where_it_was_defined() -> None:
+    assert ag.sin.primitive.module == "autograd.ops.elementary"
+    assert ag.inv.primitive.module == "autograd.ops.decomposition"

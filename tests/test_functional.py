@@ -729,6 +729,26 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         DataError,
         "returned an array of dtype complex128",
     ),
+    "a bool returned": (
+        lambda: grad(lambda x: x > 0)(1.0),
+        DataError,
+        "grad .* real numbers, .* this one returned the bool True: return other things as aux",
+    ),
+    "a NumPy bool returned": (
+        lambda: grad(lambda x: np.all(x > 0))(np.ones(2)),
+        DataError,
+        "returned the bool",
+    ),
+    "bools returned": (
+        lambda: jacobian(lambda x: (x, x > 0))(np.ones(2)),
+        DataError,
+        "returned an array of dtype bool",
+    ),
+    "a Tensor of bools returned": (
+        lambda: jacobian(lambda x: Tensor(x > 0))(np.ones(2)),
+        DataError,
+        r"returned the Tensor Tensor\(\[ True",
+    ),
     "no aux": (
         lambda: grad(lambda x: x, has_aux=True)(1.0),
         DataError,

@@ -268,10 +268,13 @@ publish(solve, _solve)
 
 
 def _pull_pinv(g: Any, out: Any, a: Any, rcond: float, hermitian: bool) -> Any:
+    if hermitian:
+        a = _symmetric(a)  # of which this is a function: second derivatives ask
     outside_columns = _t(g) - a @ (out @ _t(g))
     outside_rows = _t(g) - _t(g) @ out @ a
     both = outside_columns @ out @ _t(out) + _t(out) @ out @ outside_rows
-    return both - _t(out) @ g @ _t(out)
+    slope = both - _t(out) @ g @ _t(out)
+    return _symmetric(slope) if hermitian else slope
 
 
 _pinv = Primitive(
@@ -301,7 +304,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None
     rcond, rtol : float
         Singular values up to this times the largest count as 0; by default 1e-15.
     hermitian : bool
-        The matrices are symmetric, which is taken for granted.
+        The matrices are symmetric, which is taken for granted; the gradient is symmetric, too.
 
     Examples
     --------
@@ -960,10 +963,10 @@ def cond(x: Any, p: Any = None) -> Any:
     p : number, "fro", "nuc" or None
         The order of the matrix norm; None is 2, the ratio of the extreme singular values.
 
-    Raises
-    ------
-    SingularMatrixError
-        If a matrix is singular; for order 2 the result is infinity instead.
+    Returns
+    -------
+    Tensor or array
+        Infinity for a singular matrix, without a gradient; for order -2 the number is 0.
 
     Examples
     --------
@@ -980,7 +983,15 @@ def cond(x: Any, p: Any = None) -> Any:
             return smallest / largest
         zero = smallest == 0
         return where(zero, np.inf, largest / where(zero, 1.0, smallest))
-    return matrix_norm(x, ord=p) * matrix_norm(inv(x), ord=p)
+    return _cond_of_squares(_squares(x, "cond"), p)
+
+
+def _cond_of_squares(x: Any, p: Any) -> Any:
+    singular = np.asarray(np.linalg.slogdet(plain(x))[0] == 0)
+    if not singular.any():
+        return matrix_norm(x, ord=p) * matrix_norm(inv(x), ord=p)
+    regular = where(singular[..., None, None], np.eye(x.shape[-1], dtype=x.dtype), x)
+    return where(singular, np.inf, _cond_of_squares(regular, p))
 
 
 # --------------------------------------------------------------------------- products

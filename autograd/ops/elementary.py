@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..graph import Node
 from ..primitive import (
     POSITIVE,
     REAL,
@@ -190,6 +191,8 @@ reciprocal: Function = elementwise(
 
 def _pow_array(x: Any, y: Any) -> Any:
     if type(y) is float and type(x) is np.ndarray and x.dtype.kind == "f":
+        if y == 1.0:
+            return np.positive(x)
         if y == 2.0:
             return np.square(x)
         if y == 0.5:  # np.power takes a square root, whose -inf is nan where IEEE 754 has inf
@@ -199,11 +202,18 @@ def _pow_array(x: Any, y: Any) -> Any:
     return np.power(x, y)
 
 
+def _pull_base(slope: Any, x: Any, y: Any) -> Any:
+    fixed = type(y) is float or (isinstance(y, Node) and y.is_constant)
+    if fixed and type(plain(y)) is float and plain(y) != 0.0:  # as in most formulas
+        return slope
+    return where((x == 0) & (y == 0), 0.0, slope)
+
+
 pow: Function = elementwise(
     "pow",
     math.pow,
     _pow_array,
-    lambda g, out, x, y: where((x == 0) & (y == 0), 0.0, g * (y * pow(x, y - 1.0))),
+    lambda g, out, x, y: _pull_base(g * (y * pow(x, y - 1.0)), x, y),
     lambda g, out, x, y: where((x == 0) & (y >= 0), 0.0, g * (out * log(x))),
     label="**",
     domain=[POSITIVE, Interval(-2.0, 3.0)],
@@ -498,7 +508,7 @@ asin: Function = elementwise(
     "asin",
     math.asin,
     np.arcsin,
-    lambda g, out, x: g / sqrt(1.0 - x * x),
+    lambda g, out, x: g / sqrt((1.0 - x) * (1.0 + x)),
     domain=[INSIDE_1],
     doc="""
     Inverse sine in radians, elementwise; nan outside -1 to 1.
@@ -512,7 +522,7 @@ acos: Function = elementwise(
     "acos",
     math.acos,
     np.arccos,
-    lambda g, out, x: -g / sqrt(1.0 - x * x),
+    lambda g, out, x: -g / sqrt((1.0 - x) * (1.0 + x)),
     domain=[INSIDE_1],
     doc="""
     Inverse cosine in radians, elementwise; nan outside -1 to 1.
@@ -536,15 +546,22 @@ atan: Function = elementwise(
     """,
 )
 
+
+def _over_square(x: Any, length: Any) -> Any:
+    return x / length / length  # the square itself would under- or overflow
+
+
 atan2: Function = elementwise(
     "atan2",
     math.atan2,
     np.arctan2,
-    lambda g, out, y, x: g * (x / (x * x + y * y)),
-    lambda g, out, y, x: -g * (y / (x * x + y * y)),
+    lambda g, out, y, x: g * _over_square(x, hypot(y, x)),
+    lambda g, out, y, x: -g * _over_square(y, hypot(y, x)),
     domain=[POSITIVE, REAL],
     doc="""
     Angle of the point (x, y) in radians, elementwise; note the order: ``atan2(y, x)``.
+
+    The slopes are right at any magnitude, and nan at the origin, which has no angle.
 
     >>> atan2(0.0, 1.0)
     0.0
@@ -638,6 +655,16 @@ atanh: Function = elementwise(
 # --------------------------------------------------------------------------- Bessel functions
 
 
+def _of_one_number(array: Function) -> Function:
+    """The scalar forward of a function that NumPy computes, and might warn of."""
+
+    def scalar(x: float, **params: Any) -> float:
+        with np.errstate(all="ignore"):
+            return float(array(np.float64(x), **params))
+
+    return scalar
+
+
 def _spherical_bessel_array(x: Any, n: int) -> Any:
     x = np.asarray(x)
     near = np.where(np.abs(x) < n + 1.0, x, 0.0).astype(x.dtype)
@@ -658,7 +685,7 @@ def _spherical_bessel_array(x: Any, n: int) -> Any:
 _spherical_bessel: Primitive = Primitive(
     "spherical_bessel",
     "j",
-    lambda x, n: float(_spherical_bessel_array(x, n)),
+    _of_one_number(_spherical_bessel_array),
     _spherical_bessel_array,
     (
         lambda g, out, x, n: (
@@ -689,7 +716,7 @@ def _modified_bessel_array(x: Any, n: int) -> Any:
 _modified_bessel: Primitive = Primitive(
     "modified_bessel",
     "I",
-    lambda x, n: float(_modified_bessel_array(np.float64(x), n)),
+    _of_one_number(_modified_bessel_array),
     _modified_bessel_array,
     (
         lambda g, out, x, n: (
@@ -702,15 +729,14 @@ _modified_bessel: Primitive = Primitive(
 )
 
 
-def _i0(x: float) -> float:
-    with np.errstate(all="ignore"):
-        return float(np.i0(x))
+def _i0_array(x: Any) -> Any:
+    return np.where(np.isinf(x), np.inf, np.i0(x))  # where NumPy multiplies inf by 0
 
 
 i0: Function = elementwise(
     "i0",
-    _i0,
-    lambda x: np.i0(x),
+    _of_one_number(_i0_array),
+    _i0_array,
     lambda g, out, x: g * _modified_bessel(x, n=1),
     label="I0",
     domain=[REAL],
