@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from numbers import Real
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import backprop, primitive, protocol
-from .errors import DataError, ShapeError
+from .errors import DataError, LostGradientWarning, ShapeError
 from .graph import NO_PARAMS, Node, clock
 from .ops import (
     arithmetic,
@@ -24,7 +25,15 @@ from .ops import (
     selection,
 )
 from .ops import shape as shapes
-from .primitive import as_data, as_float, as_weak_data, constant_node, current_data, describe
+from .primitive import (
+    as_data,
+    as_float,
+    as_weak_data,
+    constant_node,
+    current_data,
+    describe,
+    is_differentiating,
+)
 
 __all__ = ["Tensor", "Value"]
 
@@ -64,6 +73,13 @@ def _of_data(name: str) -> Callable[..., Any]:
     method.__name__ = name
     method.__doc__ = f"Compute `numpy.ndarray.{name}` of the data: plain, without a gradient."
     return method
+
+
+_FORGETS = (
+    "float() of this {} forgets how it was computed, and the gradient lacks what comes of it: "
+    "functions of math, and array[i] = x, ask for a float. Use NumPy's or this package's functions "
+    "and np.stack, or take the plain number with .item()"
+)
 
 
 class _Operators(Node):
@@ -145,6 +161,8 @@ class _Operators(Node):
         return self
 
     def __float__(self) -> float:
+        if is_differentiating() and not self.is_constant:
+            warnings.warn(_FORGETS.format(type(self).__name__), LostGradientWarning, stacklevel=2)
         return float(self.item())
 
     def __int__(self) -> int:

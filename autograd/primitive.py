@@ -292,10 +292,16 @@ def recording(on: bool = True) -> Iterator[None]:
 _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 
 
-class recording_quietly:  # noqa: N801 (used like a function)
-    """Record, and compute by IEEE 754 without warnings, in the current thread and async task.
+def is_differentiating() -> bool:
+    """Whether a function is being called by `grad` or one of its relatives."""
+    return _quiet.get()
 
-    Around many operations, it saves each of them from entering NumPy's error state: 1 us of 3.
+
+class recording_quietly:  # noqa: N801 (used like a function)
+    """Around a function to be differentiated: record, and compute by IEEE 754 without warnings.
+
+    Holds for the current thread and async task. It saves each operation from entering NumPy's
+    error state: 1 us of 3.
     """
 
     __slots__ = ("_errors", "_tokens")

@@ -822,3 +822,35 @@ def test_errors_say_what_was_given_and_what_to_do(
     with pytest.raises(kind, match=message) as caught:
         fail()
     assert caught.value.__cause__ is None
+
+
+# --------------------------------------------------------------------------- plain numbers inside
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x * math.sin(x),
+        lambda x: x * float(x),
+        lambda x: x + _written_into_an_array(x).sum(),
+    ],
+)
+def test_a_node_made_a_plain_number_inside_is_warned_of(f: Any) -> None:
+    with pytest.warns(ag.LostGradientWarning, match=r"forgets.*\.item\(\)"):
+        grad(f)(1.0)
+
+
+def _written_into_an_array(x: Any) -> Any:
+    array = np.zeros(2)
+    array[0] = x
+    return array
+
+
+def test_item_and_comparisons_are_not_warned_of() -> None:
+    assert grad(lambda x: x * x if x > 0 and x.item() > 0.5 else x)(1.0) == 2.0
+    assert grad(lambda x: x * round(x) + int(x))(3.0) == 3.0
+    assert grad(lambda x: x * float(ag.stop_gradient(x)))(3.0) == 3.0
+
+
+def test_float_outside_of_a_derivative_is_not_warned_of() -> None:
+    assert float(Value(2.0) * 3.0) == 6.0
