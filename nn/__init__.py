@@ -1,4 +1,4 @@
-"""A thin neural-net layer on `autograd`: modules, losses, SGD and the training loop.
+"""A thin neural-net layer on `autograd`: modules, losses, optimizers and the training loop.
 
 >>> from nn import MLP, SGD, cross_entropy, fit
 >>> from nn.data import load, train_test_split
@@ -17,17 +17,25 @@ from nn.layers import (
     GELU,
     MLP,
     Dropout,
+    Embedding,
     Identity,
     Layer,
+    LayerNorm,
     LeakyReLU,
     Linear,
     Neuron,
     ReLU,
+    Residual,
     Sequential,
     Sigmoid,
     SiLU,
     Softplus,
     Tanh,
+    glorot_normal,
+    glorot_uniform,
+    he_normal,
+    he_uniform,
+    zeros,
 )
 from nn.losses import (
     binary_cross_entropy_with_logits,
@@ -38,7 +46,17 @@ from nn.losses import (
     mse_loss,
 )
 from nn.module import Module
-from nn.optim import SGD, Optimizer
+from nn.optim import SGD, Adam, AdamW, Optimizer, RMSprop, clip_by_norm, clip_by_value
+from nn.schedules import (
+    Chained,
+    CosineDecay,
+    ExponentialDecay,
+    OneCycle,
+    ReduceOnPlateau,
+    Scheduler,
+    StepDecay,
+    WarmUp,
+)
 from nn.training import History, evaluate, fit
 
 __all__ = [
@@ -48,6 +66,9 @@ __all__ = [
     "Linear",
     "MLP",
     "Dropout",
+    "Embedding",
+    "LayerNorm",
+    "Residual",
     # modules of Values
     "Neuron",
     "Layer",
@@ -61,6 +82,12 @@ __all__ = [
     "Sigmoid",
     "Softplus",
     "Tanh",
+    # first weights
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+    "zeros",
     # losses
     "binary_cross_entropy_with_logits",
     "cross_entropy",
@@ -71,6 +98,21 @@ __all__ = [
     # training
     "Optimizer",
     "SGD",
+    "Adam",
+    "AdamW",
+    "RMSprop",
+    "clip_by_norm",
+    "clip_by_value",
+    # schedules
+    "Chained",
+    "CosineDecay",
+    "ExponentialDecay",
+    "OneCycle",
+    "ReduceOnPlateau",
+    "Scheduler",
+    "StepDecay",
+    "WarmUp",
+    # the loop
     "History",
     "evaluate",
     "fit",

@@ -21,13 +21,23 @@ from autograd import (
     gelu,
     leaky_relu,
     linear,
+    mean,
     relu,
     sigmoid,
     silu,
     softplus,
+    sqrt,
+    square,
     tanh,
 )
-from nn.module import MOST, Module, finite_number, require_flag, whole_number
+from nn.module import (
+    MOST,
+    Module,
+    finite_number,
+    require_flag,
+    require_kind,
+    whole_number,
+)
 
 __all__ = [
     "ACTIVATIONS",
@@ -36,18 +46,26 @@ __all__ = [
     "MLP",
     "Activation",
     "Dropout",
+    "Embedding",
     "Identity",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "Neuron",
     "ReLU",
+    "Residual",
     "Sequential",
     "SiLU",
     "Sigmoid",
     "Softplus",
     "Tanh",
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
     "initial_parameters",
+    "zeros",
 ]
 
 Rng = int | np.random.Generator | None
@@ -76,29 +94,67 @@ def spread_uniform(
     return np.ascontiguousarray(drawn.T) if nout >= nin else drawn
 
 
-def glorot_uniform(nin: int, nout: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def glorot_uniform(nin: int, nout: int, rng: Rng = None) -> NDArray[np.float64]:
     """Draw weights of shape (nout, nin) from U(-b, b) with b = sqrt(6 / (nin + nout)).
 
     Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural networks",
     AISTATS 2010, equation 16: signals forward and gradients backward keep their variance where
-    the activation is near the identity.
+    the activation is near the identity. Drawn by `spread_uniform`.
 
-    >>> bool((abs(glorot_uniform(2, 4, np.random.default_rng(0))) < 1).all())
+    >>> bool((abs(glorot_uniform(2, 4, rng=0)) < 1).all())
     True
     """
-    return spread_uniform(math.sqrt(6 / (nin + nout)), nout, nin, rng)
+    nin, nout = _sizes(nin=nin, nout=nout)
+    return spread_uniform(math.sqrt(6 / (nin + nout)), nout, nin, _generator(rng))
 
 
-def he_uniform(nin: int, nout: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def he_uniform(nin: int, nout: int, rng: Rng = None) -> NDArray[np.float64]:
     """Draw weights of shape (nout, nin) from U(-b, b) with b = sqrt(6 / nin), of variance 2 / nin.
 
     He, Zhang, Ren & Sun, "Delving deep into rectifiers", ICCV 2015, equation 10: half the
-    variance is lost to the zero side of a rectifier, and the factor 2 makes up for it.
+    variance is lost to the zero side of a rectifier, and the factor 2 makes up for it. Drawn by
+    `spread_uniform`.
 
-    >>> bool((abs(he_uniform(6, 4, np.random.default_rng(0))) < 1).all())
+    >>> bool((abs(he_uniform(6, 4, rng=0)) < 1).all())
     True
     """
-    return spread_uniform(math.sqrt(6 / nin), nout, nin, rng)
+    nin, nout = _sizes(nin=nin, nout=nout)
+    return spread_uniform(math.sqrt(6 / nin), nout, nin, _generator(rng))
+
+
+def glorot_normal(nin: int, nout: int, rng: Rng = None) -> NDArray[np.float64]:
+    """Draw independent normal weights of shape (nout, nin), of variance 2 / (nin + nout).
+
+    The variance is that of `glorot_uniform`: equation 12 there.
+
+    >>> layer = Linear(3, 2)
+    >>> layer.weight.data = glorot_normal(3, 2, rng=0)
+    """
+    nin, nout = _sizes(nin=nin, nout=nout)
+    return _generator(rng).normal(0.0, math.sqrt(2 / (nin + nout)), (nout, nin))
+
+
+def he_normal(nin: int, nout: int, rng: Rng = None) -> NDArray[np.float64]:
+    """Draw independent normal weights of shape (nout, nin), of variance 2 / nin as `he_uniform`.
+
+    >>> he_normal(3, 2, rng=0).shape
+    (2, 3)
+    """
+    nin, nout = _sizes(nin=nin, nout=nout)
+    return _generator(rng).normal(0.0, math.sqrt(2 / nin), (nout, nin))
+
+
+def zeros(nin: int, nout: int, rng: Rng = None) -> NDArray[np.float64]:
+    """Return weights of shape (nout, nin) that are 0; `rng` is there to be like the others.
+
+    As the last layer inside a `Residual` they make it the identity at first: Goyal et al.,
+    "Accurate, large minibatch SGD", 2017, section 5.1.
+
+    >>> zeros(3, 1)
+    array([[0., 0., 0.]])
+    """
+    nin, nout = _sizes(nin=nin, nout=nout)
+    return np.zeros((nout, nin))
 
 
 class Activation(Module):
@@ -275,9 +331,7 @@ def initial_parameters(
     >>> weights.shape, biases.shape
     ((2, 3), (2,))
     """
-    nin, nout = whole_number("nin", nin, 1, MOST), whole_number("nout", nout, 1, MOST)
-    if nin * nout > MOST:
-        raise ValueError(f"a layer has at most {MOST:,} weights, got nin={nin} and nout={nout}")
+    nin, nout = _sizes(nin=nin, nout=nout)
     generator = _generator(rng)
     draw = _known(activation).draw
     bound = 1.0 if draw is he_uniform else 1 / math.sqrt(nin)
@@ -341,7 +395,7 @@ got shape (5, 4)
 
     def __call__(self, x: Any) -> Any:
         """Map rows of shape (..., nin), a Tensor, an array or lists, to shape (..., nout)."""
-        rows = x if isinstance(x, Tensor | np.ndarray) else self._array(x)
+        rows = _tensor_or_array(self, x, self.weight.dtype)
         nin = self.weight.shape[1]
         if rows.ndim == 0 or rows.shape[-1] != nin:
             raise ShapeError(
@@ -349,18 +403,6 @@ got shape (5, 4)
                 f"got shape {rows.shape}"
             )
         return linear(rows, self.weight, self.bias)
-
-    def _array(self, x: Any) -> NDArray[Any]:
-        problem = f"{self.describe()} takes a Tensor, an array or lists of numbers"
-        if _holds_node(x):
-            raise DataError(f"{problem}, got Values: MLP(..., node=Value) makes a net of those")
-        try:
-            rows = np.asarray(x)
-        except ValueError:
-            raise ShapeError(f"{problem}, got lists of different lengths") from None
-        if rows.dtype.kind not in "biuf":
-            raise DataError(f"{problem}, got {type(x).__name__} of dtype {rows.dtype}")
-        return rows.astype(self.weight.dtype)
 
     def describe(self) -> str:
         nout, nin = self.weight.shape
@@ -576,6 +618,197 @@ class Dropout(Module):
         return f"Dropout({self.p:g})"
 
 
+class LayerNorm(Module):
+    """Shift and scale each sample to mean 0 and variance 1 over its last axes.
+
+    ``(x - mean) / sqrt(variance + eps) * weight + bias``: Ba, Kiros & Hinton, "Layer
+    normalization", 2016, equation 4. The same while training and after.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        Of the last axes.
+    eps : float
+        Added to the variance, above 0.
+    affine : bool
+        Whether there are a weight and a bias.
+    bias : bool
+        Whether, with a weight, there is a bias.
+    dtype : numpy dtype
+        Of the parameters, float64 or float32.
+
+    Attributes
+    ----------
+    weight : Tensor of the shape, 1 at first, or None
+    bias : Tensor of the shape, 0 at first, or None
+
+    Raises
+    ------
+    ValueError, DataError
+        If a number is out of range.
+
+    Examples
+    --------
+    >>> LayerNorm(2)(Tensor([[1.0, 3.0], [0.0, 100.0]])).numpy().round(3)
+    array([[-1.,  1.],
+           [-1.,  1.]])
+    >>> LayerNorm(3)(np.ones((5, 2)))
+    Traceback (most recent call last):
+    autograd.errors.ShapeError: LayerNorm(3) takes last axes of shape (3,), got shape (5, 2)
+    """
+
+    def __init__(
+        self,
+        shape: int | Sequence[int],
+        eps: float = 1e-5,
+        *,
+        affine: bool = True,
+        bias: bool = True,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        sizes = shape if isinstance(shape, Sequence) else [shape]
+        self.shape = tuple(whole_number("the shape of LayerNorm", n, 1, MOST) for n in sizes)
+        if not self.shape:
+            raise ValueError("LayerNorm needs at least one axis, got the shape ()")
+        self.eps = finite_number("eps", eps, minimum=0)
+        if not self.eps:
+            raise ValueError("eps must be above 0, or a constant sample would be divided by 0")
+        self._dtype = _float_dtype(dtype)
+        has_weight = require_flag("affine", affine)
+        has_bias = require_flag("bias", bias) and has_weight
+        ones, nothing = np.ones(self.shape), np.zeros(self.shape)
+        self.weight = Tensor(ones, dtype=self._dtype, label="weight") if has_weight else None
+        self.bias = Tensor(nothing, dtype=self._dtype, label="bias") if has_bias else None
+
+    def __call__(self, x: Any) -> Any:
+        """Return `x`, a Tensor, an array or lists, normalized."""
+        x = _tensor_or_array(self, x, self._dtype)
+        if x.shape[-len(self.shape) :] != self.shape:
+            raise ShapeError(
+                f"{self.describe()} takes last axes of shape {self.shape}, got shape {x.shape}"
+            )
+        axes = tuple(range(-len(self.shape), 0))
+        centred = x - mean(x, axis=axes, keepdims=True)
+        variance = mean(square(centred), axis=axes, keepdims=True)
+        out = centred / sqrt(variance + self.eps)
+        if self.weight is not None:
+            out = out * self.weight
+        return out if self.bias is None else out + self.bias
+
+    def describe(self) -> str:
+        shape = self.shape[0] if len(self.shape) == 1 else self.shape
+        return f"LayerNorm({shape})"
+
+
+class Embedding(Module):
+    """A row of weights for each integer: row i of the output is ``weight[index[i]]``.
+
+    Parameters
+    ----------
+    count : int
+        Integers known, 0 to count - 1.
+    width : int
+        Numbers a row.
+    rng : int, numpy.random.Generator or None
+        A seed, a generator to draw from, or None for fresh randomness.
+    dtype : numpy dtype
+        Of the weights, float64 or float32.
+
+    Attributes
+    ----------
+    weight : Tensor, shape (count, width)
+        Normal of variance 1 at first, as in PyTorch.
+
+    Raises
+    ------
+    ValueError, DataError
+        If a size is not a positive integer.
+
+    Examples
+    --------
+    >>> embedding = Embedding(10, 4, rng=0)
+    >>> embedding([[1, 2, 3], [1, 1, 9]]).shape
+    (2, 3, 4)
+    >>> embedding([3, 10])
+    Traceback (most recent call last):
+    ValueError: Embedding(10, 4) takes integers from 0 to 9, got 10
+    """
+
+    def __init__(
+        self, count: int, width: int, rng: Rng = None, *, dtype: DTypeLike = np.float64
+    ) -> None:
+        dtype = _float_dtype(dtype)
+        drawn = _generator(rng).normal(size=_sizes(count=count, width=width))
+        self.weight = Tensor(drawn, dtype=dtype, label="weight")
+
+    def __call__(self, index: Any) -> Any:
+        """Map integers of any shape, an array, lists or a constant Tensor, to rows of weights."""
+        count = self.weight.shape[0]
+        problem = f"{self.describe()} takes integers from 0 to {count - 1}"
+        try:
+            rows = np.asarray(index.numpy() if isinstance(index, Node) else index)
+        except ValueError:
+            raise ShapeError(f"{problem}, got lists of different lengths") from None
+        if rows.dtype.kind not in "iu":
+            raise DataError(f"{problem}, got dtype {rows.dtype}: pass x.astype(int)")
+        outside = rows[(rows < 0) | (rows >= count)]
+        if outside.size:
+            raise ValueError(f"{problem}, got {outside[0]}")
+        return self.weight[rows]
+
+    def describe(self) -> str:
+        count, width = self.weight.shape
+        return f"Embedding({count}, {width})"
+
+
+class Residual(Module):
+    """``x + module(x)``: He, Zhang, Ren & Sun, "Deep residual learning", CVPR 2016, equation 1.
+
+    Parameters
+    ----------
+    module : Module
+        Its output has the shape of its input.
+
+    Raises
+    ------
+    DataError
+        If it is no module.
+
+    Examples
+    --------
+    >>> block = Residual(Sequential(Linear(3, 8, activation="relu"), ReLU(), Linear(8, 3)))
+    >>> block(np.ones((5, 3))).shape
+    (5, 3)
+    >>> [name for name, _ in block.named_parameters()][:2]
+    ['module.0.weight', 'module.0.bias']
+    """
+
+    def __init__(self, module: Module) -> None:
+        require_kind("the module of Residual", module, Module)
+        self.module = module
+
+    def __call__(self, x: Any) -> Any:
+        """Return the sum of `x` and what the module makes of it; of lists item by item."""
+        return self._sum(x, self.module(x))
+
+    def _sum(self, x: Any, change: Any) -> Any:
+        if isinstance(change, list):
+            x = _as_list(self, x)
+            if len(x) != len(change):
+                raise ShapeError(f"{self._problem()} {len(x)} numbers into {len(change)}")
+            return [self._sum(a, b) for a, b in zip(x, change, strict=True)]
+        if isinstance(x, list | tuple) and isinstance(change, Tensor | np.ndarray):
+            x = np.asarray(x, dtype=change.dtype)
+        before, after = getattr(x, "shape", ()), getattr(change, "shape", ())
+        if isinstance(x, list | tuple) or before != after:
+            before = before if hasattr(x, "shape") else np.shape(x)
+            raise ShapeError(f"{self._problem()} shape {before} into {after}")
+        return x + change
+
+    def _problem(self) -> str:
+        return f"Residual needs a module that keeps the shape, {self.module.describe()} made"
+
+
 class MLP(Module):
     """A multilayer perceptron: fully connected layers, the activation after each but the last.
 
@@ -667,6 +900,15 @@ class MLP(Module):
         return self._describe
 
 
+def _sizes(**sizes: int) -> list[int]:
+    """Return the two sizes of an array of weights, checked."""
+    checked = [whole_number(name, size, 1, MOST) for name, size in sizes.items()]
+    if math.prod(checked) > MOST:
+        got = " and ".join(f"{name}={size}" for name, size in sizes.items())
+        raise ValueError(f"a layer has at most {MOST:,} weights, got {got}")
+    return checked
+
+
 def _known(activation: str) -> type[Activation]:
     if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise ValueError(f"unknown activation {activation!r}: one of {', '.join(ACTIVATIONS)}")
@@ -701,6 +943,22 @@ def _widths(nouts: Sequence[int]) -> list[int]:
     if not widths:
         raise ValueError(f"nouts lists the outputs of each layer, such as [16, 1], got {nouts}")
     return [whole_number("nout", width, 1, MOST) for width in widths]
+
+
+def _tensor_or_array(module: Module, x: Any, dtype: DTypeLike) -> Any:
+    """Return `x`, lists as an array of `dtype`."""
+    if isinstance(x, Tensor | np.ndarray):
+        return x
+    problem = f"{module.describe()} takes a Tensor, an array or lists of numbers"
+    if _holds_node(x):
+        raise DataError(f"{problem}, got Values: MLP(..., node=Value) makes a net of those")
+    try:
+        rows = np.asarray(x)
+    except ValueError:
+        raise ShapeError(f"{problem}, got lists of different lengths") from None
+    if rows.dtype.kind not in "biuf":
+        raise DataError(f"{problem}, got {type(x).__name__} of dtype {rows.dtype}")
+    return rows.astype(dtype)
 
 
 def _as_list(module: Module, x: Any) -> Any:

@@ -30,6 +30,7 @@ from autograd import (
     softmax,
     softplus,
     square,
+    stop_gradient,
 )
 from nn.module import finite_number
 
@@ -293,7 +294,7 @@ _cross_entropy = Primitive(
 
 
 def _cross_entropy_of_row(row: NDArray[Any], k: int) -> Any:
-    peak = max(map(float, row))
+    peak = stop_gradient(max(row))
     shifted = [z - peak for z in row]
     first, *rest = map(exp, shifted)
     return log(sum(rest, first)) - shifted[k]

@@ -3,18 +3,49 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from autograd import DataError, GradientError, NonFiniteError, Tensor
 from nn.module import Module, Parameter, finite_number, require_flag
 
-__all__ = ["SGD", "Optimizer", "sgd_update"]
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamState",
+    "AdamW",
+    "Optimizer",
+    "RMSprop",
+    "RMSpropState",
+    "adam_update",
+    "clip_by_norm",
+    "clip_by_value",
+    "rmsprop_update",
+    "sgd_update",
+]
 
 Array = Any
 """A float, of a Value, or an array, of a Tensor: the rules below are written for both."""
+
+Params = Module | Iterable[Parameter] | Iterable[tuple[str, Parameter]] | Iterable[dict[str, Any]]
+"""What an optimizer updates: a model, its parameters with or without names, or groups of them."""
+
+
+class _Option:
+    """An option of an optimizer as an attribute: set for all groups, read from the first."""
+
+    def __set_name__(self, owner: type[Optimizer], name: str) -> None:
+        self.name = name
+
+    def __get__(self, optimizer: Optimizer | None, owner: type[Optimizer]) -> Any:
+        return self if optimizer is None else optimizer.groups[0][self.name]
+
+    def __set__(self, optimizer: Optimizer, value: Any) -> None:
+        checked = [optimizer._checked({**group, self.name: value}) for group in optimizer.groups]
+        for group, options in zip(optimizer.groups, checked, strict=True):
+            group[self.name] = options[self.name]
 
 
 class Optimizer:
@@ -22,15 +53,23 @@ class Optimizer:
 
     Parameters
     ----------
-    params : Module, or iterable of parameters or of (name, parameter) pairs
+    params : Module, or iterable of parameters, of (name, parameter) pairs or of dicts
         What to update: ``model``, ``model.parameters()`` or ``model.named_parameters()``. With
-        names, errors name the parameter.
+        names, errors name the parameter. Or groups with options of their own, as in PyTorch:
+        ``[{"params": model.layers[0]}, {"params": model.layers[2], "lr": 0.01}]``.
     allow_nonfinite : bool
         Whether `step` goes on when a gradient holds a nan or an infinity.
+    **options
+        Arguments of the rule, which `update` gets by name; a group may set its own.
 
     Attributes
     ----------
     parameters : dict of str to node
+        Those of all groups.
+    groups : list of dict
+        Of each group its "params" and its options, which may be set between steps:
+        ``optimizer.groups[1]["lr"] = 0.001``. As an attribute an option is that of the first
+        group, and set for all: ``optimizer.lr = 0.01``.
 
     Raises
     ------
@@ -39,34 +78,57 @@ class Optimizer:
     GradientError
         If a node is no leaf or a constant, and so cannot be learnt.
     ValueError
-        If there is no parameter, or one comes twice.
+        If there is no parameter, one comes twice, or a group has an unknown option.
 
     Examples
     --------
     >>> from autograd import Value
     >>> class SignDescent(Optimizer):
-    ...     def update(self, weight, gradient, state):
-    ...         return weight - 0.1 * np.sign(gradient), state
+    ...     def update(self, weight, gradient, state, rate):
+    ...         return weight - rate * np.sign(gradient), state
     >>> x = Value(1.0)
-    >>> optimizer = SignDescent([x])
+    >>> optimizer = SignDescent([x], rate=0.1)
     >>> (x * x).backward()
     >>> optimizer.step()
     >>> x.data
     0.9
     """
 
-    def __init__(
-        self,
-        params: Module | Iterable[Parameter] | Iterable[tuple[str, Parameter]],
-        *,
-        allow_nonfinite: bool = False,
-    ) -> None:
-        self.parameters = _named(params)
-        self.allow_nonfinite = require_flag("allow_nonfinite", allow_nonfinite)
-        self._states: list[Any] = [0.0] * len(self.parameters)
+    first_state: Any = 0.0
+    """The state of a parameter before its first step."""
 
-    def update(self, weight: Array, gradient: Array, state: Any) -> tuple[Array, Any]:
-        """Return the new weight and the new state of one parameter; the first state is 0."""
+    def __init__(self, params: Params, *, allow_nonfinite: bool = False, **options: Any) -> None:
+        self.allow_nonfinite = require_flag("allow_nonfinite", allow_nonfinite)
+        self.parameters: dict[str, Parameter] = {}
+        self.groups: list[dict[str, Any]] = []
+        self._checked(options)
+        for group in _groups(params):
+            self._add(group, options)
+        self._states: list[Any] = [self.first_state] * len(self.parameters)
+        self._seen: list[dict[str, Any]] = []
+        self._options: list[dict[str, Any]] = []
+
+    def _add(self, group: dict[str, Any], options: dict[str, Any]) -> None:
+        unknown = [str(name) for name in group if name not in {"params", *options}]
+        if unknown:
+            known = ", ".join(["params", *options])
+            raise ValueError(f"unknown in a group: {', '.join(unknown)}; it may have {known}")
+        named = _named(group.get("params"), taken=self.parameters, group=len(self.groups))
+        self.parameters |= named
+        self.groups.append({"params": tuple(named.values()), **self._checked(options | group)})
+
+    def _checked(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Return the options of a group, checked."""
+        return {
+            name: _CHECKS[name](name, value) if name in _CHECKS else value
+            for name, value in options.items()
+            if name != "params"
+        }
+
+    def update(
+        self, weight: Array, gradient: Array, state: Any, **options: Any
+    ) -> tuple[Array, Any]:
+        """Return the new weight and the new state of one parameter; see `first_state`."""
         raise NotImplementedError(f"{type(self).__name__} does not define update")
 
     def zero_grad(self) -> None:
@@ -83,13 +145,20 @@ class Optimizer:
             If a parameter has no gradient; each is named.
         NonFiniteError
             If a gradient holds a nan or an infinity, unless `allow_nonfinite`; each is named.
+        ValueError, DataError
+            If an option in `groups` was set to what it cannot be.
         """
-        self._require_gradients()
+        _require_gradients(self.parameters)
+        if not self.allow_nonfinite:
+            hint = "a smaller lr may help, or pass allow_nonfinite=True to go on regardless"
+            _require_finite(self.parameters, f"nothing was updated: {hint}")
+        if self.groups != self._seen:  # checking all numbers in each step would take a fifth of it
+            self._read_groups()
         parameters = self.parameters.values()
         with np.errstate(all="ignore"):
             updates = [
-                self.update(p.numpy(), p.grad, state)
-                for p, state in zip(parameters, self._states, strict=True)
+                self.update(p.numpy(), p.grad, state, **given)
+                for p, state, given in zip(parameters, self._states, self._options, strict=True)
             ]
         try:
             self._assign(updates)
@@ -97,27 +166,27 @@ class Optimizer:
             self._assign(updates)  # from the start again, so that no parameter is left behind
             raise
 
+    def _read_groups(self) -> None:
+        """Note the options of each parameter, checked, and the groups that they are from."""
+        checked = [(self._checked(group), group["params"]) for group in self.groups]
+        self._options = [options for options, params in checked for _ in params]
+        self._seen = [dict(group) for group in self.groups]
+
     def _assign(self, updates: list[tuple[Array, Any]]) -> None:
         for parameter, (weight, _) in zip(self.parameters.values(), updates, strict=True):
             large = getattr(weight, "size", 1) > 10_000  # handing it over saves a copy
             parameter.data = Tensor(weight, copy=False) if large else weight
         self._states = [state for _, state in updates]
 
-    def _require_gradients(self) -> None:
-        missing = [name for name, p in self.parameters.items() if p.grad is None]
-        if missing:
-            raise GradientError(
-                f"no gradient for {_listed(missing)}: not reached by backward. Call "
-                "loss.backward() before step(), and give the optimizer only what the loss uses"
-            )
-        if self.allow_nonfinite:
-            return
-        bad = [name for name, p in self.parameters.items() if not _is_finite(p.grad)]
-        if bad:
-            raise NonFiniteError(
-                f"the gradient of {_listed(bad)} holds a nan or an infinity, so nothing was "
-                "updated: a smaller lr may help, or pass allow_nonfinite=True to go on regardless"
-            )
+    def __repr__(self) -> str:
+        count = len(self.groups)
+        groups = f" in {count} groups" if count > 1 else ""
+        options = [
+            f", {name}=" + " | ".join(dict.fromkeys(_shown(group[name]) for group in self.groups))
+            for name in self.groups[0]
+            if name != "params"
+        ]
+        return f"{type(self).__name__}({len(self.parameters)} parameters{groups}{''.join(options)})"
 
 
 class SGD(Optimizer):
@@ -130,9 +199,9 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    params : Module, or iterable of parameters or of (name, parameter) pairs
+    params : Module, or iterable of parameters, of (name, parameter) pairs or of dicts
         ``model``, ``model.parameters()`` or ``model.named_parameters()``; with names, errors
-        name the parameter.
+        name the parameter. Dicts are groups with options of their own, see `Optimizer`.
     lr : float
         The learning rate, at least 0. May be set between steps: ``optimizer.lr = 0.01``.
     momentum : float
@@ -163,9 +232,11 @@ class SGD(Optimizer):
     True
     """
 
+    lr, momentum, nesterov, weight_decay = _Option(), _Option(), _Option(), _Option()
+
     def __init__(
         self,
-        params: Module | Iterable[Parameter] | Iterable[tuple[str, Parameter]],
+        params: Params,
         lr: float,
         momentum: float = 0.0,
         nesterov: bool = False,
@@ -173,31 +244,260 @@ class SGD(Optimizer):
         *,
         allow_nonfinite: bool = False,
     ) -> None:
-        super().__init__(params, allow_nonfinite=allow_nonfinite)
-        self.lr = finite_number("lr", lr, minimum=0)
-        self.momentum = finite_number("momentum", momentum, minimum=0)
-        self.weight_decay = finite_number("weight_decay", weight_decay, minimum=0)
-        self.nesterov = require_flag("nesterov", nesterov)
-        if self.nesterov and not self.momentum:
+        super().__init__(
+            params,
+            allow_nonfinite=allow_nonfinite,
+            lr=lr,
+            momentum=momentum,
+            nesterov=nesterov,
+            weight_decay=weight_decay,
+        )
+
+    def _checked(self, options: dict[str, Any]) -> dict[str, Any]:
+        checked = super()._checked(options)
+        if checked["nesterov"] and not checked["momentum"]:
             raise ValueError("nesterov=True needs a momentum above 0, such as momentum=0.9")
+        return checked
 
-    def update(self, weight: Array, gradient: Array, state: Array) -> tuple[Array, Array]:
-        """Apply `sgd_update` with this optimizer's numbers; the state is the velocity."""
-        return sgd_update(
-            weight,
-            gradient,
-            state,
-            lr=float(self.lr),
-            momentum=self.momentum,
-            nesterov=self.nesterov,
-            weight_decay=self.weight_decay,
+    def update(
+        self, weight: Array, gradient: Array, state: Array, **options: Any
+    ) -> tuple[Array, Array]:
+        """Apply `sgd_update` with the options of the group; the state is the velocity."""
+        return sgd_update(weight, gradient, state, **options)
+
+
+class AdamState(NamedTuple):
+    """What Adam remembers of a parameter.
+
+    Attributes
+    ----------
+    step : int
+        Steps taken.
+    mean, square : float or array
+        Decaying means of the gradient and of its square, m and v of the paper.
+    largest : float or array
+        The largest `square` of any step; 0 without `amsgrad`.
+
+    Examples
+    --------
+    >>> AdamState()
+    AdamState(step=0, mean=0.0, square=0.0, largest=0.0)
+    """
+
+    step: int = 0
+    mean: Array = 0.0
+    square: Array = 0.0
+    largest: Array = 0.0
+
+
+class Adam(Optimizer):
+    """Adam: each weight moves by about `lr`, along the mean gradient over its typical size.
+
+    Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1. The steps
+    are those of ``torch.optim.Adam``.
+
+    Parameters
+    ----------
+    params : Module, or iterable of parameters, of (name, parameter) pairs or of dicts
+        See `Optimizer`.
+    lr : float
+        The learning rate, at least 0. May be set between steps: ``optimizer.lr = 0.01``.
+    betas : (float, float)
+        How much of the means of the gradient and of its square each step keeps: at least 0 and
+        below 1.
+    eps : float
+        Added to the root of the mean square, above 0.
+    weight_decay : float
+        At least 0. Adds ``weight_decay * W_old`` to the gradient, as in `SGD`.
+    amsgrad : bool
+        Whether to divide by the largest mean square so far instead of the latest: Reddi, Kale &
+        Kumar, "On the convergence of Adam and beyond", ICLR 2018.
+    allow_nonfinite : bool
+        Whether to go on when a gradient, or in `fit` a loss, is nan or infinite.
+
+    Raises
+    ------
+    ValueError, DataError, GradientError
+        If a number is out of range, or a parameter cannot be learnt.
+
+    Examples
+    --------
+    >>> from autograd import Value
+    >>> w = Value(3.0)
+    >>> optimizer = Adam([w], lr=0.1)
+    >>> ((w - 1) ** 2).backward()
+    >>> optimizer.step()
+    >>> round(w.data, 6)
+    2.9
+    """
+
+    first_state = AdamState()
+    lr, betas, eps, weight_decay, amsgrad = (_Option() for _ in range(5))
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        *,
+        allow_nonfinite: bool = False,
+    ) -> None:
+        super().__init__(
+            params,
+            allow_nonfinite=allow_nonfinite,
+            lr=lr,
+            betas=betas,
+            eps=eps,
+            weight_decay=weight_decay,
+            amsgrad=amsgrad,
         )
 
-    def __repr__(self) -> str:
-        return (
-            f"SGD({len(self.parameters)} parameters, lr={self.lr:g}, momentum={self.momentum:g}, "
-            f"nesterov={self.nesterov}, weight_decay={self.weight_decay:g})"
+    def update(
+        self, weight: Array, gradient: Array, state: AdamState, **options: Any
+    ) -> tuple[Array, AdamState]:
+        """Apply `adam_update` with the options of the group."""
+        return adam_update(weight, gradient, state, **options)
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay: each step also multiplies weights by 1 - lr weight_decay.
+
+    Loshchilov & Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2: the
+    decay does not enter the means, so that weights of large gradients decay as much as others.
+    The steps are those of ``torch.optim.AdamW``. Parameters and errors are those of `Adam`.
+
+    Examples
+    --------
+    >>> from autograd import Value
+    >>> w = Value(2.0)
+    >>> w.grad = 0.0
+    >>> AdamW([w], lr=0.1, weight_decay=0.5).step()
+    >>> w.data
+    1.9
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        allow_nonfinite: bool = False,
+    ) -> None:
+        super().__init__(
+            params, lr, betas, eps, weight_decay, amsgrad, allow_nonfinite=allow_nonfinite
         )
+
+    def update(
+        self, weight: Array, gradient: Array, state: AdamState, **options: Any
+    ) -> tuple[Array, AdamState]:
+        """Apply `adam_update`, decoupled, with the options of the group."""
+        return adam_update(weight, gradient, state, decoupled=True, **options)
+
+
+class RMSpropState(NamedTuple):
+    """What RMSprop remembers of a parameter.
+
+    Attributes
+    ----------
+    square : float or array
+        Decaying mean of the squared gradient.
+    mean : float or array
+        Of the gradient; 0 unless `centered`.
+    velocity : float or array
+        0 without momentum.
+
+    Examples
+    --------
+    >>> RMSpropState()
+    RMSpropState(square=0.0, mean=0.0, velocity=0.0)
+    """
+
+    square: Array = 0.0
+    mean: Array = 0.0
+    velocity: Array = 0.0
+
+
+class RMSprop(Optimizer):
+    """RMSprop: the gradient over the root of its mean square.
+
+    Hinton, Srivastava & Swersky, "Neural networks for machine learning", lecture 6e, 2012. The
+    steps are those of ``torch.optim.RMSprop``: `eps` is added to the root, and `momentum` to the
+    quotient.
+
+    Parameters
+    ----------
+    params : Module, or iterable of parameters, of (name, parameter) pairs or of dicts
+        See `Optimizer`.
+    lr : float
+        The learning rate, at least 0. May be set between steps: ``optimizer.lr = 0.001``.
+    alpha : float
+        How much of the mean square each step keeps: at least 0 and below 1.
+    eps : float
+        Added to the root of the mean square, above 0.
+    weight_decay : float
+        At least 0. Adds ``weight_decay * W_old`` to the gradient, as in `SGD`.
+    momentum : float
+        At least 0.
+    centered : bool
+        Whether to divide by the standard deviation instead: Graves, "Generating sequences with
+        recurrent neural networks", 2013, equations 38 to 41.
+    allow_nonfinite : bool
+        Whether to go on when a gradient, or in `fit` a loss, is nan or infinite.
+
+    Raises
+    ------
+    ValueError, DataError, GradientError
+        If a number is out of range, or a parameter cannot be learnt.
+
+    Examples
+    --------
+    >>> from autograd import Value
+    >>> w = Value(3.0)
+    >>> optimizer = RMSprop([w], lr=0.1, alpha=0.75)
+    >>> ((w - 1) ** 2).backward()
+    >>> optimizer.step()
+    >>> round(w.data, 6)
+    2.8
+    """
+
+    first_state = RMSpropState()
+    lr, alpha, eps, weight_decay, momentum, centered = (_Option() for _ in range(6))
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+        centered: bool = False,
+        *,
+        allow_nonfinite: bool = False,
+    ) -> None:
+        super().__init__(
+            params,
+            allow_nonfinite=allow_nonfinite,
+            lr=lr,
+            alpha=alpha,
+            eps=eps,
+            weight_decay=weight_decay,
+            momentum=momentum,
+            centered=centered,
+        )
+
+    def update(
+        self, weight: Array, gradient: Array, state: RMSpropState, **options: Any
+    ) -> tuple[Array, RMSpropState]:
+        """Apply `rmsprop_update` with the options of the group."""
+        return rmsprop_update(weight, gradient, state, **options)
 
 
 def sgd_update(
@@ -227,24 +527,211 @@ def sgd_update(
     return W_new, velocity
 
 
+def adam_update(
+    W_old: Array,
+    gradient: Array,
+    state: AdamState,
+    *,
+    lr: float,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    amsgrad: bool = False,
+    decoupled: bool = False,
+) -> tuple[Array, AdamState]:
+    """Return the new weight and the new state of one parameter, from the old and the gradient.
+
+    Kingma & Ba 2015, algorithm 1. With `decoupled` the decay is that of `AdamW`, else that of
+    `Adam`; other parameters are those of `Adam`. `W_old` and `gradient` are floats or arrays of
+    one shape, and the first state is ``AdamState()``. The dtype is kept.
+
+    >>> W_new, state = adam_update(1.0, 0.5, AdamState(), lr=0.1)
+    >>> round(float(W_new), 6), state.step
+    (0.9, 1)
+    """
+    beta1, beta2 = betas
+    if weight_decay and decoupled:
+        W_old = W_old * (1 - lr * weight_decay)
+    elif weight_decay:
+        gradient = gradient + weight_decay * W_old
+    step = state.step + 1
+    mean = beta1 * state.mean + (1 - beta1) * gradient
+    square = beta2 * state.square + (1 - beta2) * gradient * gradient
+    largest = np.maximum(state.largest, square) if amsgrad else 0.0
+    unbiased = mean / (1 - beta1**step)
+    spread = np.sqrt(largest if amsgrad else square) / math.sqrt(1 - beta2**step) + eps
+    W_new = W_old - lr * unbiased / spread
+    return W_new, AdamState(step, mean, square, largest)
+
+
+def rmsprop_update(
+    W_old: Array,
+    gradient: Array,
+    state: RMSpropState,
+    *,
+    lr: float,
+    alpha: float = 0.99,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    momentum: float = 0.0,
+    centered: bool = False,
+) -> tuple[Array, RMSpropState]:
+    """Return the new weight and the new state of one parameter, from the old and the gradient.
+
+    Parameters are those of `RMSprop`; `W_old` and `gradient` are floats or arrays of one shape,
+    and the first state is ``RMSpropState()``. The dtype is kept.
+
+    >>> W_new, _ = rmsprop_update(1.0, 0.5, RMSpropState(), lr=0.1, alpha=0.75)
+    >>> round(float(W_new), 6)
+    0.8
+    """
+    if weight_decay:
+        gradient = gradient + weight_decay * W_old
+    square = alpha * state.square + (1 - alpha) * gradient * gradient
+    mean, variance, velocity = state.mean, square, state.velocity
+    if centered:
+        mean = alpha * mean + (1 - alpha) * gradient
+        variance = np.maximum(square - mean * mean, 0.0)  # rounding can take it below
+    change = gradient / (np.sqrt(variance) + eps)
+    if momentum:
+        change = velocity = momentum * velocity + change
+    return W_old - lr * change, RMSpropState(square, mean, velocity)
+
+
+def clip_by_norm(params: Params, most: float) -> float:
+    """Scale all gradients by one factor, so that their common norm is at most `most`.
+
+    Pascanu, Mikolov & Bengio, "On the difficulty of training recurrent neural networks", ICML
+    2013, algorithm 1. The direction is kept. As in ``torch.nn.utils.clip_grad_norm_`` the factor
+    is ``most / (norm + 1e-6)`` where that is below 1. Call it between backward and step.
+
+    Parameters
+    ----------
+    params : Module, or iterable of parameters, of (name, parameter) pairs or of dicts
+        As an `Optimizer` takes them.
+    most : float
+        At least 0.
+
+    Returns
+    -------
+    float
+        The Euclidean norm of all gradients together, before they were scaled.
+
+    Raises
+    ------
+    GradientError, NonFiniteError
+        If a gradient is missing, or holds a nan or an infinity; none is then changed.
+    ValueError, DataError
+        If `most` is not a finite number of at least 0, or `params` are not parameters.
+
+    Examples
+    --------
+    >>> w = Tensor([1.0, 1.0])
+    >>> (w * [30.0, 40.0]).sum().backward()
+    >>> clip_by_norm([w], 5)
+    50.0
+    >>> w.grad.round(4)
+    array([3., 4.])
+    """
+    most = finite_number("most", most, minimum=0)
+    parameters = _with_gradients(params)
+    norm = _norm([parameter.grad for parameter in parameters])
+    factor = min(1.0, most / (norm + 1e-6))
+    for parameter in parameters:
+        parameter.grad = parameter.grad * factor
+    return norm
+
+
+def clip_by_value(params: Params, most: float) -> float:
+    """Set each element of the gradients that is beyond ``-most`` or ``most`` to that bound.
+
+    As ``torch.nn.utils.clip_grad_value_`` does; the direction changes. Parameters, the returned
+    norm and errors are those of `clip_by_norm`.
+
+    >>> w = Tensor([1.0, 1.0])
+    >>> (w * [30.0, 40.0]).sum().backward()
+    >>> clip_by_value([w], 35)
+    50.0
+    >>> w.grad
+    array([30., 35.])
+    """
+    most = finite_number("most", most, minimum=0)
+    parameters = _with_gradients(params)
+    norm = _norm([parameter.grad for parameter in parameters])
+    for parameter in parameters:
+        parameter.grad = np.clip(parameter.grad, -most, most)
+    return norm
+
+
+def _norm(gradients: list[Any]) -> float:
+    """Return the Euclidean norm of all gradients together, which overflows only if it must."""
+    largest = max(float(np.abs(gradient).max(initial=0)) for gradient in gradients)
+    if not largest:
+        return 0.0
+    parts = [np.asarray(gradient, dtype=np.float64) / largest for gradient in gradients]
+    return largest * math.sqrt(sum(float(np.vdot(part, part)) for part in parts))
+
+
+def _with_gradients(params: Any) -> list[Parameter]:
+    """Return the parameters, all of which have finite gradients."""
+    parameters: dict[str, Parameter] = {}
+    for index, group in enumerate(_groups(params)):
+        parameters |= _named(group.get("params"), taken=parameters, group=index)
+    _require_gradients(parameters)
+    _require_finite(parameters, "nothing was clipped")
+    return list(parameters.values())
+
+
+def _require_gradients(parameters: dict[str, Parameter]) -> None:
+    missing = [name for name, p in parameters.items() if p.grad is None]
+    if missing:
+        raise GradientError(
+            f"no gradient for {_listed(missing)}: not reached by backward. Call "
+            "loss.backward() before step(), and give the optimizer only what the loss uses"
+        )
+
+
+def _require_finite(parameters: dict[str, Parameter], consequence: str) -> None:
+    bad = [name for name, p in parameters.items() if not _is_finite(p.grad)]
+    if bad:
+        raise NonFiniteError(
+            f"the gradient of {_listed(bad)} holds a nan or an infinity, so {consequence}"
+        )
+
+
 def _is_finite(gradient: Array) -> bool:
     """Tell whether every element is finite; the square is enough to know, unless it overflows."""
     return math.isfinite(np.vdot(gradient, gradient)) or bool(np.isfinite(gradient).all())
 
 
-def _named(params: Any) -> dict[str, Parameter]:
-    """Return the parameters by name, whatever form they were given in."""
+def _groups(params: Any) -> list[dict[str, Any]]:
+    """Return the groups of parameters; there is one unless `params` is a list of dicts."""
+    if isinstance(params, Iterable) and not isinstance(params, Module | Parameter | dict):
+        params = list(params)
+        dicts = [isinstance(item, dict) for item in params]
+        if any(dicts) and not all(dicts):
+            raise DataError("an optimizer takes parameters or groups of them, got both in a list")
+        if any(dicts):
+            return list(params)
+    return [{"params": params}]
+
+
+def _named(params: Any, taken: dict[str, Parameter], group: int) -> dict[str, Parameter]:
+    """Return the parameters of a group by name, whatever form they were given in.
+
+    None may be among those `taken` by the groups before; a name that is, gets the group's number.
+    """
     if isinstance(params, Module):
         params = params.named_parameters()
-    if isinstance(params, Parameter) or not isinstance(params, Iterable):
+    if isinstance(params, Parameter | dict) or not isinstance(params, Iterable):
         raise DataError(
             f"an optimizer takes a Module or a list of parameters, got {type(params).__name__}"
         )
-    pairs = [_pair(index, item) for index, item in enumerate(params)]
+    pairs = [_pair(index, item) for index, item in enumerate(params, len(taken))]
     if not pairs:
         raise ValueError("an optimizer needs parameters, got none")
     by_name: dict[str, Parameter] = {}
-    name_of: dict[int, str] = {}
+    name_of = {id(parameter): name for name, parameter in taken.items()}
     for name, parameter in pairs:
         if name in by_name:
             raise ValueError(f"two parameters have the name {name!r}")
@@ -252,7 +739,7 @@ def _named(params: Any) -> dict[str, Parameter]:
             raise ValueError(f"{name_of[id(parameter)]} and {name} are the same parameter")
         by_name[name] = parameter
         name_of[id(parameter)] = name
-    return by_name
+    return {f"{n} (group {group})" if n in taken else n: p for n, p in by_name.items()}
 
 
 def _pair(index: int, item: Any) -> tuple[str, Parameter]:
@@ -274,3 +761,47 @@ def _pair(index: int, item: Any) -> tuple[str, Parameter]:
 def _listed(names: list[str], most: int = 10) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def _shown(option: Any) -> str:
+    return f"{option:g}" if isinstance(option, float) else str(option)
+
+
+def _at_least_0(name: str, value: object) -> float:
+    return finite_number(name, value, minimum=0)
+
+
+def _above_0(name: str, value: object) -> float:
+    number = finite_number(name, value, minimum=0)
+    if not number:
+        raise ValueError(f"{name} must be above 0, or a gradient of 0 would be divided by 0")
+    return number
+
+
+def _kept(name: str, value: object) -> float:
+    number = finite_number(name, value, minimum=0)
+    if number >= 1:
+        raise ValueError(f"{name} must be at least 0 and below 1, got {number}")
+    return number
+
+
+def _kept_of_both(name: str, value: Any) -> tuple[float, float]:
+    try:
+        first, second = value
+    except (TypeError, ValueError):
+        raise DataError(f"{name} must be two numbers, got {value!r}") from None
+    return _kept(f"the first of {name}", first), _kept(f"the second of {name}", second)
+
+
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "lr": _at_least_0,
+    "momentum": _at_least_0,
+    "weight_decay": _at_least_0,
+    "eps": _above_0,
+    "alpha": _kept,
+    "betas": _kept_of_both,
+    "nesterov": require_flag,
+    "amsgrad": require_flag,
+    "centered": require_flag,
+}
+"""What each option must be, by its name."""

@@ -18,6 +18,7 @@ from nn.losses import binary_cross_entropy_with_logits, cross_entropy, hinge_los
 from nn.metrics import accuracy
 from nn.module import Module, finite_number, require_callable, require_kind, whole_number
 from nn.optim import Optimizer
+from nn.schedules import ReduceOnPlateau, Schedule, Scheduler
 
 __all__ = ["History", "evaluate", "fit"]
 
@@ -113,6 +114,7 @@ def fit(
     seed: int = 0,
     progress: bool = True,
     metric: Metric | None = None,
+    schedule: Schedule | ReduceOnPlateau | None = None,
 ) -> History:
     """Train a model by mini-batch gradient descent until its loss reaches a minimum.
 
@@ -149,6 +151,10 @@ def fit(
         ``metric(prediction, y_batch)`` of two arrays, averaged over rows into
         `History.accuracy`. If not given, the fraction of right classes where `loss` is
         `cross_entropy`, `hinge_loss` or `binary_cross_entropy_with_logits`.
+    schedule : callable or ReduceOnPlateau, optional
+        Of `nn.schedules`, such as ``CosineDecay(epochs)``: the optimizer's learning rate in epoch
+        k is its `lr` times ``schedule(k - 1)``. A `ReduceOnPlateau` follows the loss that is
+        watched for its minimum. Afterwards the `lr` is again what it was.
 
     Returns
     -------
@@ -191,6 +197,7 @@ def fit(
     minimum = _Minimum(tolerance, patience)
     history = History()
     was_training = model.training
+    scheduler = None if schedule is None else Scheduler(optimizer, schedule)
     bar = _progress_bar(epochs * -(-len(x) // batch_size), progress)
     try:
         for epoch in range(1, epochs + 1):  # 6. Repeat until the loss reaches a minimum.
@@ -209,6 +216,8 @@ def fit(
             if minimum.reached(numbers):
                 history.stopped = str(minimum)
                 break
+            if scheduler is not None:
+                scheduler.step(numbers[minimum.watched])
         else:
             history.stopped = "epochs used up"
     except KeyboardInterrupt:
@@ -217,6 +226,8 @@ def fit(
     finally:
         bar.close()
         model.train(was_training)
+        if scheduler is not None:
+            scheduler.reset()
     return history
 
 

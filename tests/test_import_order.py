@@ -42,6 +42,7 @@ NN = [
     "layers",
     "losses",
     "optim",
+    "schedules",
     *("data.checks", "data.dataset", "data.generators", "data.shipped", "data.sampling", "data"),
     "metrics",
     "training",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import autograd
 import nn
 from autograd import DataError, ShapeError, Tensor, Value, check_grads
-from nn import MLP, Dropout, Layer, Linear, Neuron, Sequential
+from nn import MLP, Dropout, Embedding, Layer, LayerNorm, Linear, Neuron, Residual, Sequential
 from nn.layers import ACTIVATIONS, Activation, initial_parameters, spread_uniform
 
 RECTIFIERS = ["relu", "leaky_relu", "elu", "gelu", "silu", "softplus"]
@@ -424,3 +424,253 @@ def test_dropout_of_integers_keeps_the_mean() -> None:
 def test_dropout_checks_its_probability(p: float) -> None:
     with pytest.raises(ValueError, match="the p of Dropout"):
         Dropout(p)
+
+
+# ------------------------------------------------------------------------------ LayerNorm
+
+
+def assert_same_as_torch(ours: Any, theirs: Any, x: Any, torch: Any) -> None:
+    """Compare output and gradients of two modules of the same weights on the same input."""
+    ours.load_state_dict({name: p.detach().numpy() for name, p in theirs.state_dict().items()})
+    x_ours, x_theirs = x, torch.tensor(x)
+    if x.dtype.kind == "f":
+        x_ours, x_theirs = Tensor(x), x_theirs.requires_grad_()
+    out, expected = ours(x_ours), theirs(x_theirs)
+    tolerance = {"rtol": 1e-4, "atol": 1e-5} if out.dtype == np.float32 else {"atol": 1e-11}
+    np.testing.assert_allclose(out.numpy(), expected.detach().numpy(), **tolerance)
+    factors = np.random.default_rng(1).normal(size=out.shape).astype(out.dtype)
+    (out * factors).sum().backward()
+    (expected * torch.tensor(factors)).sum().backward()
+    if x.dtype.kind == "f":
+        np.testing.assert_allclose(x_ours.grad, x_theirs.grad.numpy(), **tolerance)
+    theirs_by_name = dict(theirs.named_parameters())
+    assert list(theirs_by_name) == [name for name, _ in ours.named_parameters()]
+    for name, parameter in ours.named_parameters():
+        assert parameter.grad.dtype == out.dtype
+        np.testing.assert_allclose(parameter.grad, theirs_by_name[name].grad.numpy(), **tolerance)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [4, (3, 4)])
+@pytest.mark.parametrize(("affine", "bias"), [(True, True), (True, False), (False, True)])
+def test_layer_norm_is_that_of_the_torch_that_is_installed(
+    dtype: Any, shape: Any, affine: bool, bias: bool
+) -> None:
+    torch = pytest.importorskip("torch")
+    kind = torch.float32 if dtype is np.float32 else torch.float64
+    reference = torch.nn.LayerNorm(shape, 1e-3, affine, bias, dtype=kind)
+    rng = np.random.default_rng(0)
+    for parameter in reference.parameters():
+        parameter.data = torch.tensor(rng.normal(size=parameter.shape), dtype=kind)
+    layer = LayerNorm(shape, 1e-3, affine=affine, bias=bias, dtype=dtype)
+    x = rng.normal(2.0, 3.0, size=(2, 3, 4)).astype(dtype)
+    assert_same_as_torch(layer, reference, x, torch)
+
+
+@pytest.mark.parametrize("shape", [3, (2, 3)])
+def test_gradients_of_layer_norm(shape: Any) -> None:
+    layer = LayerNorm(shape)
+    rng = np.random.default_rng(0)
+
+    def f(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        layer.weight, layer.bias = weight, bias
+        return (layer(x) ** 3).sum()
+
+    check_grads(f, *(rng.normal(size=s) for s in [(4, 2, 3), layer.shape, layer.shape]))
+
+
+def test_layer_norm_of_what_is_constant_and_of_lists() -> None:
+    assert LayerNorm(2)([[5.0, 5.0]]).numpy().tolist() == [[0.0, 0.0]]
+    assert LayerNorm(2, affine=False)(np.array([1, 3])) == pytest.approx([-1, 1], rel=1e-5)
+    layer = LayerNorm(4, dtype=np.float32)
+    assert layer([1, 2, 3, 4]).dtype == np.float32
+    assert repr(layer) == "LayerNorm(4)  8 parameters  weight (4,), bias (4,)"
+    assert layer.eval()([1, 2, 3, 4]).numpy().tolist() == layer([1, 2, 3, 4]).numpy().tolist()
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: LayerNorm(0), ValueError, "the shape of LayerNorm must be at least 1, got 0"),
+        (lambda: LayerNorm("a"), DataError, "the shape of LayerNorm must be an integer, got 'a'"),
+        (lambda: LayerNorm(()), ValueError, "needs at least one axis"),
+        (lambda: LayerNorm(3, 0), ValueError, "eps must be above 0, or a constant sample"),
+        (lambda: LayerNorm(3, dtype=int), ValueError, "parameters are floats"),
+        (lambda: LayerNorm((2, 3))(np.ones(3)), ShapeError, r"shape \(2, 3\), got shape \(3,\)"),
+        (lambda: LayerNorm(3)(1.0), ShapeError, r"last axes of shape \(3,\), got shape \(\)"),
+        (lambda: LayerNorm(1)([Value(1.0)]), DataError, "got Values"),
+    ],
+)
+def test_layer_norm_says_what_it_takes(make: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        make()
+
+
+# ------------------------------------------------------------------------------ Embedding
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_embedding_is_that_of_the_torch_that_is_installed(dtype: Any) -> None:
+    torch = pytest.importorskip("torch")
+    kind = torch.float32 if dtype is np.float32 else torch.float64
+    index = np.array([[1, 1, 4], [0, 1, 3]])
+    reference = torch.nn.Embedding(5, 3, dtype=kind)
+    assert_same_as_torch(Embedding(5, 3, dtype=dtype), reference, index, torch)
+
+
+def test_embedding_takes_integers_of_any_shape() -> None:
+    layer = Embedding(5, 3, rng=0)
+    rows = layer.weight.numpy()
+    for index in (2, [2, 0], np.array([[4]], np.uint8), Tensor([1, 1]), np.empty((2, 0), int)):
+        numbers = index.numpy() if isinstance(index, Tensor) else index
+        assert (layer(index).numpy() == rows[numbers]).all()
+    assert repr(layer) == "Embedding(5, 3)  15 parameters  weight (5, 3)"
+    assert rows.std() == pytest.approx(1, abs=0.5)
+    assert (Embedding(5, 3, rng=0).weight.numpy() == rows).all()
+
+
+@pytest.mark.parametrize(
+    ("index", "error", "message"),
+    [
+        ([5], ValueError, r"Embedding\(5, 3\) takes integers from 0 to 4, got 5"),
+        ([0, -1], ValueError, "takes integers from 0 to 4, got -1"),
+        ([1.0], DataError, r"got dtype float64: pass x.astype\(int\)"),
+        (Tensor([1.0]), DataError, "got dtype float64"),
+        ([True], DataError, "got dtype bool"),
+        ("a", DataError, "got dtype <U1"),
+        (None, DataError, "got dtype object"),
+        ([[1], [1, 2]], ShapeError, "got lists of different lengths"),
+    ],
+)
+def test_embedding_says_what_it_takes(index: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        Embedding(5, 3)(index)
+
+
+def test_embedding_checks_its_sizes() -> None:
+    with pytest.raises(ValueError, match="count must be at least 1, got 0"):
+        Embedding(0, 3)
+    with pytest.raises(DataError, match=r"width must be an integer, got 1\.5"):
+        Embedding(3, 1.5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="at most 2,147,483,647 weights, got count=1048576"):
+        Embedding(2**20, 2**20)
+
+
+def test_an_embedding_learns_in_fit() -> None:
+    class Table(nn.Module):
+        def __init__(self) -> None:
+            self.embedding = Embedding(4, 2, rng=0)
+
+        def __call__(self, x: Any) -> Any:
+            return self.embedding(x)[:, 0, :]
+
+    x, y = np.arange(40)[:, None] % 4, np.arange(40) % 2
+    model = Table()
+    history = nn.fit(model, nn.cross_entropy, nn.Adam(model, 0.1), (x, y), 20, progress=False)
+    assert history.accuracy[-1] == 1.0
+
+
+# ------------------------------------------------------------------------------ Residual
+
+
+def test_residual_is_that_of_the_torch_that_is_installed() -> None:
+    torch = pytest.importorskip("torch")
+
+    class Reference(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            linear, last = torch.nn.Linear(3, 5), torch.nn.Linear(5, 3)
+            self.module = torch.nn.Sequential(linear, torch.nn.Tanh(), last).double()
+
+        def forward(self, x: Any) -> Any:
+            return x + self.module(x)
+
+    ours = Residual(Sequential(Linear(3, 5), nn.Tanh(), Linear(5, 3)))
+    assert_same_as_torch(ours, Reference(), np.random.default_rng(0).normal(size=(4, 3)), torch)
+
+
+def test_residual_of_arrays_lists_and_values() -> None:
+    block = Residual(Linear(2, 2, rng=0))
+    x = np.array([1.0, 2.0])
+    expected = x + block.module(x).numpy()
+    for given_x in (x, Tensor(x), x.tolist()):
+        np.testing.assert_allclose(block(given_x).numpy(), expected)
+    layer = Layer(2, 2, "tanh", rng=0)
+    total = Residual(layer)([Value(1.0), 2.0])
+    assert [v.data for v in total] == [1.0 + layer(x)[0].data, 2.0 + layer(x)[1].data]
+    assert Residual(nn.Tanh())(Value(0.0)).data == 0.0
+    assert Residual(Layer(1, 1, "tanh"))(Value(1.0)).data != 0.0
+
+
+def test_residual_hands_train_and_eval_on() -> None:
+    block = Residual(Dropout(0.5, rng=0))
+    assert set(block(np.ones(100))) == {1.0, 3.0}
+    assert block.eval()(np.ones(3)).tolist() == [2.0, 2.0, 2.0]
+    assert block.module.training is False
+    assert block.train().module.training is True
+
+
+def test_residual_says_what_it_takes() -> None:
+    with pytest.raises(DataError, match=r"the module of Residual must be of type nn\.Module"):
+        Residual(3)  # type: ignore[arg-type]
+    message = r"keeps the shape, Linear\(2, 3\) made shape \(5, 2\) into \(5, 3\)"
+    with pytest.raises(ShapeError, match=message):
+        Residual(Linear(2, 3))(np.ones((5, 2)))
+    with pytest.raises(ShapeError, match=r"Linear\(2, 1\) made shape \(5, 2\) into \(5, 1\)"):
+        Residual(Linear(2, 1))(np.ones((5, 2)))
+    with pytest.raises(ShapeError, match=r"Layer\(2, 3, relu\) made 2 numbers into 3"):
+        Residual(Layer(2, 3))([1.0, 2.0])
+    with pytest.raises(ShapeError, match=r"Layer\(2, 1, relu\) made shape \(2,\) into \(\)"):
+        Residual(Layer(2, 1))([1.0, 2.0])
+
+
+# ------------------------------------------------------------------------------ initialisers
+
+INITIALISERS = {
+    "glorot_uniform": 2 / 500,
+    "glorot_normal": 2 / 500,
+    "he_uniform": 2 / 200,
+    "he_normal": 2 / 200,
+    "zeros": 0.0,
+}
+
+
+@pytest.mark.parametrize("name", INITIALISERS)
+def test_initialisers_have_their_variance(name: str) -> None:
+    draw = getattr(nn, name)
+    weights = draw(200, 300, rng=0)
+    assert (weights.shape, weights.dtype) == ((300, 200), np.float64)
+    assert weights.var() == pytest.approx(INITIALISERS[name], rel=0.03)
+    assert abs(weights.mean()) < 0.002
+    assert (draw(200, 300, np.random.default_rng(0)) == weights).all()
+    layer = Linear(200, 300, dtype=np.float32)
+    layer.weight.data = weights
+    assert layer.weight.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "options"),
+    [
+        ("glorot_uniform", "xavier_uniform_", {}),
+        ("glorot_normal", "xavier_normal_", {}),
+        ("he_uniform", "kaiming_uniform_", {"nonlinearity": "relu"}),
+        ("he_normal", "kaiming_normal_", {"nonlinearity": "relu"}),
+    ],
+)
+def test_initialisers_spread_as_those_of_torch(ours: str, theirs: str, options: Any) -> None:
+    torch = pytest.importorskip("torch")
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.empty(300, 200, dtype=torch.float64)
+    getattr(torch.nn.init, theirs)(drawn, **options, generator=generator)
+    weights = getattr(nn, ours)(200, 300, rng=0)
+    quantiles = np.linspace(0, 1, 21)[1:-1]
+    difference = np.quantile(weights, quantiles) - np.quantile(drawn.numpy(), quantiles)
+    assert abs(difference).max() < 0.03 * drawn.numpy().std()
+
+
+@pytest.mark.parametrize("name", INITIALISERS)
+def test_initialisers_check_their_sizes(name: str) -> None:
+    with pytest.raises(ValueError, match="nin must be at least 1, got 0"):
+        getattr(nn, name)(0, 3)
+    with pytest.raises(DataError, match=r"nout must be an integer, got 1\.5"):
+        getattr(nn, name)(2, 1.5)

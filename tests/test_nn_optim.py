@@ -1,9 +1,10 @@
-"""SGD: PyTorch's steps, all or nothing, and errors that name the parameter."""
+"""Optimizers: PyTorch's steps, all or nothing, and errors that name the parameter."""
 
 from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import nn
 from autograd import DataError, GradientError, NonFiniteError, Tensor, Value
 from nn import MLP, SGD, Linear, Sequential
-from nn.optim import Optimizer, sgd_update
+from nn.optim import (
+    AdamState,
+    Optimizer,
+    RMSpropState,
+    adam_update,
+    clip_by_norm,
+    clip_by_value,
+    rmsprop_update,
+    sgd_update,
+)
 
-# Made by tests/fixtures/make_sgd_torch.py.
-TORCH = json.loads((Path(__file__).parent / "fixtures" / "sgd_torch.json").read_text("utf-8"))
+FIXTURES = Path(__file__).parent / "fixtures"
+# Made by make_sgd_torch.py and make_optim_torch.py there.
+TORCH = json.loads((FIXTURES / "sgd_torch.json").read_text("utf-8"))
+ADAPTIVE = json.loads((FIXTURES / "optim_torch.json").read_text("utf-8"))
 
 
 def loss_at(W: Any, minimum: Any, curvature: Any, noise: float) -> Any:
@@ -95,7 +108,7 @@ def test_lr_may_change_between_steps_and_keeps_float32() -> None:
     W = Tensor(np.ones(2, np.float32))
     optimizer = SGD([W], lr=0.5)
     for lr in (0.25, np.float64(0.5)):
-        optimizer.lr = lr  # type: ignore[assignment]
+        optimizer.lr = lr
         W.grad = np.ones(2, np.float32)
         optimizer.step()
     assert W.numpy().tolist() == [0.25, 0.25]
@@ -240,3 +253,301 @@ def test_an_optimizer_without_a_rule_says_so() -> None:
     w.grad = 1.0
     with pytest.raises(NotImplementedError, match="Optimizer does not define update"):
         Optimizer([w]).step()
+
+
+# ------------------------------------------------------------------------------ Adam and RMSprop
+
+
+def gradient_at(W: Any, minimum: Any, curvature: Any, noise: float) -> Any:
+    return curvature * (W - minimum) + noise
+
+
+@pytest.mark.parametrize("run", ADAPTIVE["runs"], ids=lambda r: f"{r['optimizer']}-{r['options']}")
+def test_two_hundred_steps_are_those_of_pytorch(run: dict[str, Any]) -> None:
+    minimum, curvature = np.array(ADAPTIVE["minimum"]), np.array(ADAPTIVE["curvature"])
+    make = getattr(nn, run["optimizer"])
+    W = Tensor(ADAPTIVE["start"])
+    flat = [Value(w) for row in ADAPTIVE["start"] for w in row]
+    for_tensor, for_values = make([W], **run["options"]), make(flat, **run["options"])
+    for t, noise in enumerate(ADAPTIVE["noise"], 1):
+        W.grad = gradient_at(W.numpy(), minimum, curvature, noise)
+        for_tensor.step()
+        for w, m, c in zip(flat, minimum.flat, curvature.flat, strict=True):
+            w.grad = gradient_at(w.data, float(m), float(c), noise)
+        for_values.step()
+        if t % ADAPTIVE["every"] == 0:
+            expected = np.array(run["weights"][t // ADAPTIVE["every"] - 1])
+            np.testing.assert_allclose(W.numpy(), expected, rtol=1e-11, atol=1e-12)
+            got = [w.data for w in flat]
+            np.testing.assert_allclose(got, expected.ravel(), rtol=1e-11, atol=1e-12)
+
+
+below_1 = st.floats(0, 0.999)
+adam_options = st.fixed_dictionaries(
+    {
+        "lr": st.floats(0, 0.2),
+        "betas": st.tuples(below_1, below_1),
+        "eps": st.sampled_from([1e-8, 1e-3]),
+        "weight_decay": st.sampled_from([0.0, 0.2]),
+        "amsgrad": st.booleans(),
+    }
+)
+rmsprop_options = st.fixed_dictionaries(
+    {
+        "lr": st.floats(0, 0.2),
+        "alpha": st.floats(0.1, 0.999),  # below, a centred variance is all rounding
+        "eps": st.sampled_from([1e-8, 1e-3]),
+        "weight_decay": st.sampled_from([0.0, 0.2]),
+        "momentum": st.sampled_from([0.0, 0.9]),
+        "centered": st.booleans(),
+    }
+)
+
+
+@given(
+    st.one_of(
+        st.tuples(st.sampled_from(["Adam", "AdamW"]), adam_options),
+        st.tuples(st.just("RMSprop"), rmsprop_options),
+    ),
+    st.integers(0, 2**32),
+    st.sampled_from([np.float32, np.float64]),
+)
+@settings(max_examples=40)
+def test_adaptive_steps_are_those_of_the_torch_that_is_installed(
+    chosen: tuple[str, dict[str, Any]], seed: int, dtype: Any
+) -> None:
+    torch = pytest.importorskip("torch")
+    name, options = chosen
+    rng = np.random.default_rng(seed)
+    start = rng.normal(size=(3, 2)).astype(dtype)
+    ours, theirs = Tensor(start), torch.tensor(start, requires_grad=True)
+    optimizer, reference = (
+        getattr(nn, name)([ours], **options),
+        getattr(torch.optim, name)([theirs], **options),
+    )
+    for _ in range(200):
+        gradient = rng.normal(size=(3, 2)).astype(dtype)
+        ours.grad, theirs.grad = gradient, torch.tensor(gradient)
+        optimizer.step()
+        reference.step()
+    assert ours.dtype == dtype
+    tolerance = 1e-2 if dtype is np.float32 else 1e-9
+    np.testing.assert_allclose(
+        ours.numpy(), theirs.detach().numpy(), rtol=tolerance, atol=tolerance
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "first"),
+    [
+        (partial(adam_update, lr=0.1, amsgrad=True, weight_decay=0.1), AdamState()),
+        (partial(adam_update, lr=0.1, weight_decay=0.1, decoupled=True), AdamState()),
+        (partial(rmsprop_update, lr=0.1, centered=True, momentum=0.9), RMSpropState()),
+    ],
+)
+def test_adaptive_rules_are_pure_and_keep_float32(rule: Any, first: Any) -> None:
+    W, gradient = np.ones(3, np.float32), np.array([0.5, -1.0, 0.0], np.float32)
+    _, state = rule(W, gradient, first)
+    before = [np.array(part) for part in state]
+    W_new, later = rule(W, gradient, state)
+    assert W.tolist() == [1.0] * 3
+    assert gradient.tolist() == [0.5, -1.0, 0.0]
+    assert all((part == old).all() for part, old in zip(state, before, strict=True))
+    assert W_new.dtype == np.float32
+    assert {part.dtype for part in later if isinstance(part, np.ndarray)} == {np.dtype("f4")}
+    by_number = [rule(1.0, float(g), rule(1.0, float(g), first)[1])[0] for g in gradient]
+    np.testing.assert_allclose(W_new, by_number, rtol=1e-5)
+
+
+def test_a_centred_variance_that_rounding_takes_below_0_counts_as_0() -> None:
+    state = RMSpropState(square=1.0, mean=1.0 + 1e-12)
+    W, _ = rmsprop_update(1.0, 1.0, state, lr=0.0, alpha=0.99, centered=True)
+    assert W == 1.0
+
+
+@pytest.mark.parametrize("make", [nn.Adam, nn.AdamW, nn.RMSprop])
+def test_adaptive_optimizers_go_downhill_in_fit(make: Any) -> None:
+    x = np.linspace(-1, 1, 32)[:, None]
+    model = MLP(1, [8, 1], rng=0)
+    optimizer = make(model, lr=0.01)
+    history = nn.fit(model, nn.mse_loss, optimizer, (x, x**2), 20, progress=False)
+    assert history.loss[-1] < history.loss[0] / 2
+
+
+# ------------------------------------------------------------------------------ groups
+
+
+def test_groups_have_options_of_their_own() -> None:
+    model = MLP(2, [3, 1], rng=0)
+    first, last = model.layers[0], model.layers[2]
+    optimizer = SGD([{"params": first}, {"params": last, "lr": 0.5}], lr=0.1, momentum=0.9)
+    assert [group["lr"] for group in optimizer.groups] == [0.1, 0.5]
+    assert [group["momentum"] for group in optimizer.groups] == [0.9, 0.9]
+    assert optimizer.groups[1]["params"] == (last.weight, last.bias)
+    assert list(optimizer.parameters) == [*("weight", "bias", "weight (group 1)", "bias (group 1)")]
+    assert repr(optimizer) == (
+        "SGD(4 parameters in 2 groups, lr=0.1 | 0.5, momentum=0.9, nesterov=False, weight_decay=0)"
+    )
+    before = model.state_dict()
+    for parameter in model.parameters():
+        parameter.grad = np.ones(parameter.shape)
+    optimizer.step()
+    after = model.state_dict()
+    moved = [np.unique((before[name] - after[name]).round(12)).tolist() for name in after]
+    assert moved == [[0.1], [0.1], [0.5], [0.5]]
+
+
+def test_an_option_is_set_for_all_groups_or_for_one() -> None:
+    a, b = Value(1.0), Value(1.0)
+    optimizer = nn.Adam([{"params": [a]}, {"params": [b], "lr": 1.0}], lr=0.1)
+    assert (optimizer.lr, optimizer.betas) == (0.1, (0.9, 0.999))
+    optimizer.lr = 0.25
+    assert [group["lr"] for group in optimizer.groups] == [0.25, 0.25]
+    optimizer.groups[1]["lr"] = np.float64(0.5)
+    a.grad = b.grad = 1.0
+    optimizer.step()
+    assert (a.data, b.data) == pytest.approx((0.75, 0.5))
+    assert list(optimizer.parameters) == ["parameter 0", "parameter 1"]
+
+
+def test_a_bad_option_set_later_updates_nothing() -> None:
+    a, b = Value(1.0), Value(1.0)
+    optimizer = SGD([{"params": [a]}, {"params": [b]}], lr=0.5)
+    with pytest.raises(ValueError, match="lr must be a finite number of at least 0, got -1"):
+        optimizer.lr = -1
+    assert optimizer.lr == 0.5
+    optimizer.groups[1]["lr"] = math.nan
+    a.grad = b.grad = 1.0
+    with pytest.raises(ValueError, match="lr must be a finite number of at least 0, got nan"):
+        optimizer.step()
+    assert (a.data, b.data) == (1.0, 1.0)
+
+
+def test_groups_are_those_of_the_torch_that_is_installed() -> None:
+    torch = pytest.importorskip("torch")
+    start = np.arange(4.0)
+    ours = [Tensor(start), Tensor(start)]
+    theirs = [torch.tensor(start, requires_grad=True) for _ in ours]
+    options = [{"lr": 0.1, "weight_decay": 0.0}, {"betas": (0.5, 0.9), "amsgrad": True}]
+    mine = [{"params": [p], **o} for p, o in zip(ours, options, strict=True)]
+    reference = [{"params": [p], **o} for p, o in zip(theirs, options, strict=True)]
+    pair = nn.AdamW(mine, lr=0.01), torch.optim.AdamW(reference, lr=0.01)
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        for p, q in zip(ours, theirs, strict=True):
+            p.grad = rng.normal(size=4)
+            q.grad = torch.tensor(p.grad)
+        for optimizer in pair:
+            optimizer.step()
+    for p, q in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(p.numpy(), q.detach().numpy(), rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("groups", "error", "message"),
+    [
+        ([{"params": [Value(1.0)]}, Value(2.0)], DataError, "got both in a list"),
+        ([{"lr": 0.1}], DataError, "a Module or a list of parameters, got NoneType"),
+        ([{"params": []}], ValueError, "needs parameters, got none"),
+        ({"params": [Value(1.0)]}, DataError, "a Module or a list of parameters, got dict"),
+        (
+            [{"params": [Value(1.0)], "beta": 1}],
+            ValueError,
+            "unknown in a group: beta; it may have params, lr, momentum, nesterov, weight_decay",
+        ),
+        ([{"params": [Value(1.0)], "lr": -1}], ValueError, "lr must be a finite number"),
+        ([{"params": [Value(1.0)], "nesterov": True}], ValueError, "needs a momentum above 0"),
+    ],
+)
+def test_groups_are_checked(groups: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        SGD(groups, lr=0.1)
+
+
+def test_a_parameter_is_in_one_group() -> None:
+    w = Value(1.0)
+    with pytest.raises(ValueError, match="a and b are the same parameter"):
+        SGD([{"params": [("a", w)]}, {"params": [("b", w)]}], lr=0.1)
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "error", "message"),
+    [
+        (nn.Adam, {"lr": -1}, ValueError, "lr must be a finite number of at least 0"),
+        (nn.Adam, {"betas": 0.9}, DataError, "betas must be two numbers, got 0.9"),
+        (nn.Adam, {"betas": (0.9, 1.0)}, ValueError, "the second of betas must be .* below 1"),
+        (nn.AdamW, {"betas": ("a", 0.5)}, DataError, "the first of betas must be a number"),
+        (nn.AdamW, {"eps": 0}, ValueError, "eps must be above 0, or a gradient of 0"),
+        (nn.AdamW, {"weight_decay": math.nan}, ValueError, "weight_decay must be a finite"),
+        (nn.Adam, {"amsgrad": "yes"}, DataError, "amsgrad must be True or False, got 'yes'"),
+        (nn.RMSprop, {"alpha": 1}, ValueError, "alpha must be at least 0 and below 1, got 1.0"),
+        (nn.RMSprop, {"momentum": -0.5}, ValueError, "momentum must be a finite number"),
+        (nn.RMSprop, {"centered": 2}, DataError, "centered must be True or False, got 2"),
+    ],
+)
+def test_options_of_adaptive_optimizers_are_checked(
+    make: Any, options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        make([Value(1.0)], **options)
+
+
+# ------------------------------------------------------------------------------ clipping
+
+
+@pytest.mark.parametrize("most", [0.0, 0.5, 3.0, 1e6])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_clipping_is_that_of_the_torch_that_is_installed(most: float, dtype: Any) -> None:
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    gradients = [rng.normal(size=shape).astype(dtype) for shape in [(3, 2), (4,), ()]]
+    for ours, theirs in [
+        (clip_by_norm, torch.nn.utils.clip_grad_norm_),
+        (clip_by_value, torch.nn.utils.clip_grad_value_),
+    ]:
+        mine = [Tensor(np.zeros_like(g)) for g in gradients]
+        reference = [torch.zeros(g.shape, dtype=getattr(torch, g.dtype.name)) for g in gradients]
+        for p, q, g in zip(mine, reference, gradients, strict=True):
+            p.grad, q.grad = g, torch.tensor(g)
+        norm, _ = ours(mine, most), theirs(reference, most)
+        assert norm == pytest.approx(math.sqrt(sum((g**2).sum() for g in gradients)), rel=1e-5)
+        for p, q in zip(mine, reference, strict=True):
+            assert p.grad.dtype == dtype
+            np.testing.assert_allclose(p.grad, q.grad.numpy(), rtol=1e-6)
+
+
+def test_clipping_values_models_and_groups() -> None:
+    a, b = Value(0.0), Value(0.0)
+    a.grad, b.grad = 30.0, -40.0
+    assert clip_by_norm([{"params": [a]}, {"params": [b]}], 5) == 50.0
+    assert (a.grad, b.grad) == pytest.approx((3.0, -4.0))
+    assert clip_by_value([a, b], 3.5) == pytest.approx(5.0)
+    assert (a.grad, b.grad) == pytest.approx((3.0, -3.5))
+    model = Linear(2, 1)
+    model(np.ones((1, 2))).sum().backward()
+    assert clip_by_norm(model, 1) == pytest.approx(math.sqrt(3))
+
+
+def test_the_norm_of_huge_and_of_no_gradients() -> None:
+    a = Tensor(np.zeros(2))
+    a.grad = np.array([3e200, 4e200])
+    assert clip_by_norm([a], 1.0) == pytest.approx(5e200)
+    np.testing.assert_allclose(a.grad, [0.6, 0.8])
+    a.grad = np.zeros(2)
+    assert clip_by_norm([a], 1.0) == 0.0
+
+
+@pytest.mark.parametrize("clip", [clip_by_norm, clip_by_value])
+def test_clipping_says_what_it_takes_and_changes_nothing(clip: Any) -> None:
+    a, b = Value(0.0), Value(0.0)
+    a.grad = 3.0
+    with pytest.raises(GradientError, match="no gradient for b"):
+        clip([("a", a), ("b", b)], 1)
+    b.grad = math.inf
+    with pytest.raises(NonFiniteError, match=r"gradient of b holds .*, so nothing was clipped"):
+        clip([("a", a), ("b", b)], 1)
+    assert a.grad == 3.0
+    with pytest.raises(ValueError, match="most must be a finite number of at least 0, got -1"):
+        clip([a], -1)
+    with pytest.raises(DataError, match="got NoneType"):
+        clip(None, 1)
