@@ -8,7 +8,7 @@ Run on data the pass gives numbers; run on nodes it records a graph of the gradi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -143,37 +143,45 @@ def gradients(
 
 
 def pull(
-    seeds: Mapping[Node, Any], nodes: Sequence[Node], order: Sequence[Node] | None = None
+    seeds: Mapping[Node, Any],
+    nodes: Sequence[Node],
+    order: Sequence[Node] | None = None,
+    ends: Set[Node] = frozenset(),
 ) -> dict[Node, Any]:
     """Pull cotangents of outputs, floats and arrays, back to some nodes; None where none comes.
 
-    Given the `order` of a part of the graph, such as `recorded_since`, only this is walked.
+    Given the `order` of a part of the graph, such as `recorded_since`, only this is walked, and
+    not beyond the nodes in `ends`.
     """
     dropped: list[Node] = []
-    found = _collect(seeds, nodes, order, dropped)
+    found = _collect(seeds, nodes, order, ends, dropped)
     if dropped and not all(g is None or np.isfinite(g).all() for g in found.values()):
-        found = _collect(seeds, nodes, order, None)
+        found = _collect(seeds, nodes, order, ends, None)
     return found
 
 
 def recorded_pull(
-    seeds: Mapping[Node, Node], nodes: Sequence[Node], order: Sequence[Node] | None = None
+    seeds: Mapping[Node, Node],
+    nodes: Sequence[Node],
+    order: Sequence[Node] | None = None,
+    ends: Set[Node] = frozenset(),
 ) -> dict[Node, Any]:
     """As `pull`, on nodes, and recorded even where other things are not."""
     with recording():
-        return _collect(seeds, nodes, order, None, differentiable=True)
+        return _collect(seeds, nodes, order, ends, None, differentiable=True)
 
 
 def _collect(
     seeds: Mapping[Node, Any],
     nodes: Sequence[Node],
     order: Sequence[Node] | None,
+    ends: Set[Node],
     dropped: list[Node] | None,
     differentiable: bool = False,
 ) -> dict[Node, Any]:
     found: dict[Node, Any] = dict.fromkeys(nodes)
     with np.errstate(all="ignore"):
-        for node, g in cotangents(seeds, differentiable, dropped, order):
+        for node, g in cotangents(seeds, differentiable, dropped, order, ends):
             if node in found:
                 found[node] = g.value if type(g) is Masked else g
     return found
@@ -181,7 +189,7 @@ def _collect(
 
 def _as_data(g: Any, node: Node) -> Any:
     """A cotangent as a float for a Value and an array for a Tensor: NumPy's scalars are neither."""
-    data = node._data
+    data = node._raw
     if type(g) is np.ndarray and type(data) is np.ndarray and g.dtype is data.dtype:
         return g
     return float(g) if type(data) is float else np.asarray(g, dtype=data.dtype)
@@ -195,7 +203,7 @@ def own_data(g: Any, node: Node) -> Any:
 def _own_node(g: Node | None, node: Node) -> Node:
     """A gradient that can itself be differentiated, even where it is a constant."""
     if g is None or g.is_constant:
-        return new_node(own_data(None if g is None else g._data, node))
+        return new_node(own_data(None if g is None else g._raw, node))
     return g
 
 
@@ -207,9 +215,9 @@ def _require_variable(node: Any) -> None:
 
 
 def _why_constant(node: Node) -> str:
-    if isinstance(node._data, np.ndarray) and node._data.dtype.kind != "f":
+    if isinstance(node._raw, np.ndarray) and node._raw.dtype.kind != "f":
         why = (
-            f"it holds {node._data.dtype} data, which has no derivative; "
+            f"it holds {node._raw.dtype} data, which has no derivative; "
             "for a variable give floats, such as Tensor([1.0, 2.0]) or dtype=float"
         )
     else:
@@ -219,7 +227,7 @@ def _why_constant(node: Node) -> str:
 
 def _seed(output: Node, cotangent: Any) -> Any:
     _require_variable(output)
-    data = output._data
+    data = output._raw
     if type(data) is float:
         g = 1.0 if cotangent is None else as_weak_data(_plain(cotangent), "a cotangent")
         if np.ndim(g):
@@ -253,6 +261,7 @@ def cotangents(
     differentiable: bool = False,
     dropped: list[Node] | None = None,
     order: Sequence[Node] | None = None,
+    ends: Set[Node] = frozenset(),
 ) -> Iterator[tuple[Node, Any]]:
     """Walk back from outputs, yielding each node that a cotangent reaches, with it complete.
 
@@ -276,7 +285,7 @@ def cotangents(
             continue
         yield node, g
         first: Any = node._first
-        if first is None:
+        if first is None or (ends and node in ends):
             continue
         # One number made from one or two: written out, since this is the loop that takes the time.
         pulls = node.primitive.simple_pullbacks  # type: ignore[union-attr]
@@ -287,12 +296,12 @@ def cotangents(
                     if first.epoch > node.epoch:
                         raise _stale(node)
                     (pull,) = pulls
-                    a = pull(g, node._data, first._data)
+                    a = pull(g, node._raw, first._raw)
                 else:
                     if first.epoch > node.epoch or second.epoch > node.epoch:
                         raise _stale(node)
                     pull, pull_second = pulls
-                    x, y, out = first._data, second._data, node._data
+                    x, y, out = first._raw, second._raw, node._raw
                     a = None if first.is_constant else pull(g, out, x, y)
                     if not second.is_constant:
                         b = pull_second(g, out, x, y)
@@ -381,8 +390,8 @@ def _pull(
     inputs, primitive, params = node.inputs, node.primitive, node.params
     assert primitive is not None
     require_fresh(node, inputs)
-    out: Any = node if differentiable else node._data
-    operands: Any = inputs if differentiable else [x._data for x in inputs]
+    out: Any = node if differentiable else node._raw
+    operands: Any = inputs if differentiable else [x._raw for x in inputs]
     reach = None
     if type(g) is Masked:
         reach = _reach(node, g.mask)
@@ -425,10 +434,10 @@ def _pull_data(node: Node, g: Any, table: dict[Node, Any], dropped: list[Node]) 
     recorded, changed = node.epoch, False
     for x in inputs:
         changed |= x.epoch > recorded
-        operands.append(x._data)
+        operands.append(x._raw)
     if changed:
         raise _stale(node)
-    out = node._data
+    out = node._raw
     for x, rule in zip(inputs, primitive.pullbacks, strict=False):  # type: ignore[union-attr]
         if x.is_constant or rule is None:
             continue
@@ -441,7 +450,7 @@ def _pull_data(node: Node, g: Any, table: dict[Node, Any], dropped: list[Node]) 
             c = c.value
         if c is None:
             continue
-        data = x._data
+        data = x._raw
         if (
             type(c) is not np.ndarray
             or type(data) is float
@@ -468,7 +477,7 @@ def apply_rule(rule: Any, g: Any, out: Any, operands: Any, params: Mapping[str, 
 
 def fit_data(c: Any, x: Node) -> Any:
     """Bring a contribution to the shape and dtype of the input that it is for."""
-    data = x._data
+    data = x._raw
     if type(data) is float:
         return float(np.sum(c))
     if type(c) is np.ndarray and c.shape == data.shape and c.dtype == data.dtype:
@@ -479,11 +488,11 @@ def fit_data(c: Any, x: Node) -> Any:
 def fit_node(c: Any, x: Node) -> Any:
     if not isinstance(c, Node):
         c = constant_node(np.asarray(c) if np.ndim(c) else float(c))
-    data = x._data
+    data = x._raw
     if type(data) is float:
-        return c if type(c._data) is float else as_value(c.sum())
-    c = broadcast_to(c, data.shape) if type(c._data) is float else _unbroadcast(c, data.shape)
-    return c if c._data.dtype == data.dtype else astype(c, dtype=data.dtype.name)
+        return c if type(c._raw) is float else as_value(c.sum())
+    c = broadcast_to(c, data.shape) if type(c._raw) is float else _unbroadcast(c, data.shape)
+    return c if c._raw.dtype == data.dtype else astype(c, dtype=data.dtype.name)
 
 
 def _unbroadcast(c: Any, shape: tuple[int, ...]) -> Any:
@@ -513,8 +522,8 @@ def _reach(node: Node, mask: np.ndarray) -> list[np.ndarray | None]:
     if primitive.elementwise:
         return [mask for _ in node.inputs]
     draw = np.random.default_rng(0).uniform
-    operands = [x._data for x in node.inputs]
-    out = node._data
+    operands = [x._raw for x in node.inputs]
+    out = node._raw
     if not primitive.structural:
         operands = primitive.prepared([draw(0.5, 1.5, x.shape) for x in node.inputs])
         out = primitive.array(*operands, **node.params)
@@ -546,14 +555,14 @@ def _masked(c: Any, exists: np.ndarray | None) -> Any:
     if c is None or exists is None:
         return c
     value, own = (c.value, c.mask) if type(c) is Masked else (c, True)
-    number = value._data if isinstance(value, Node) else value
+    number = value._raw if isinstance(value, Node) else value
     exists = exists | (np.isfinite(number) & (number != 0))
     return Masked(where(exists, value, 0.0), exists & own)
 
 
 def _fit_masked(c: Masked, x: Node, fit: Any) -> Any:
     mask = _unbroadcast(c.mask.astype(float), x.shape) != 0
-    if type(x._data) is float:
+    if type(x._raw) is float:
         return fit(c.value, x) if mask.any() else None
     return Masked(fit(c.value, x), mask)
 

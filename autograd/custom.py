@@ -6,15 +6,16 @@ the call was made with, and how its arguments were nested, goes along as a param
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
-from functools import update_wrapper, wraps
+from functools import partial, update_wrapper, wraps
 from typing import Any
 
 import numpy as np
 
-from .backprop import pull, recorded_pull
+from .backprop import pull, recorded_pull, recorded_since
 from .errors import DataError, GradientError, ShapeError
-from .graph import Node, clock, topological_order
+from .graph import Node, clock
 from .nodes import Value
 from .ops.arithmetic import identity
 from .ops.shape import shape_of
@@ -52,7 +53,7 @@ class _Call:
     places : list of int
         Where nodes were among the leaves.
     outside : list of Node
-        Variables that the function uses without being given them.
+        Nodes that the function uses without being given them.
     """
 
     def __init__(self, function: Any, leaves: list[Any], structure: Structure) -> None:
@@ -149,7 +150,8 @@ class custom_vjp:  # noqa: N801 (used as a decorator)
         rule : callable
             ``rule(g, out, *args, **kwargs)`` takes the cotangent of the result, the result, and
             the arguments, and returns the cotangent of the argument: in a tuple, if there are
-            several positional ones; None for one that has no derivative. Written with functions
+            several positional ones; None for one that has no derivative. A node given by name
+            is passed by position. Written with functions
             that can be differentiated, it gives higher orders too.
         """
         self._rule = rule
@@ -166,11 +168,30 @@ class custom_vjp:  # noqa: N801 (used as a decorator)
         return self._rule
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if any(isinstance(leaf, Node) for leaf in flatten(kwargs)[0]):
+            args, kwargs = self._by_position(args, kwargs)
         leaves, structure = flatten((args, kwargs))
         nodes = [leaf for leaf in leaves if isinstance(leaf, Node)]
         if not nodes:
             return self.function(*args, **kwargs)
         return _recorded(_Call(self, leaves, structure), nodes)
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        return self if instance is None else partial(self, instance)  # a method, like a function
+
+    def _by_position(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments with the named ones by position, since a pullback answers those."""
+        bound = inspect.signature(self.function).bind(*args, **kwargs)
+        if any(
+            isinstance(leaf, Node) and not leaf.is_constant for leaf in flatten(bound.kwargs)[0]
+        ):
+            raise GradientError(
+                f"{self.__name__} got a node by keyword, and its pullback gives no cotangent for "
+                f"keywords ({', '.join(bound.kwargs)}): make it a positional argument"
+            )
+        return bound.args, bound.kwargs
 
     def __reduce__(self) -> str:
         return self.__qualname__  # pickled by name, like a function
@@ -182,7 +203,7 @@ def _recorded(call: _Call, nodes: Sequence[Node]) -> Node:
         current_data(node)  # what was written to it moves the clock on
     now = clock.now
     with np.errstate(all="ignore"):
-        result = _evaluate_custom(*[node._data for node in nodes], call=call)
+        result = _evaluate_custom(*[node._raw for node in nodes], call=call)
     if not is_recording() or all(node.is_constant for node in nodes):
         return constant_node(result)
     node = record(_custom, result, nodes, {"call": call})
@@ -216,6 +237,7 @@ def _pull_custom(g: Any, out: Any, *operands: Any, call: _Call) -> list[Any]:
     args, kwargs = call.arguments(operands)
     stated = call.function.rule(g, out, *args, **kwargs)
     cotangents = (stated,) if len(args) == 1 and not isinstance(stated, tuple) else stated
+    cotangents = tuple(cotangents) if isinstance(cotangents, list) else cotangents
     if not isinstance(cotangents, tuple) or len(cotangents) != len(args):
         raise ShapeError(
             f"the pullback of {call.__name__} returns one cotangent for each of its {len(args)} "
@@ -304,15 +326,30 @@ def checkpoint(function: Function) -> Function:
         leaves, structure = flatten((args, kwargs))
         nodes = [leaf for leaf in leaves if isinstance(leaf, Node)]
         call = _Call(function, leaves, structure)
+        started = clock.tick()
         inside = [_variable(current_data(node), node.is_constant) for node in nodes]
         result = call(*inside)
+        _require_one_result(call, result)
         if not isinstance(result, Node) or result.is_constant or not is_recording():
             return result
-        call.outside = _variables_of(result, but=inside)
-        data = _own_result(call, result._data)
+        recent, older = recorded_since(started, [result])
+        known = {*inside}
+        # A leaf that is recent was written to before, and its data taken in now.
+        call.outside = older + [x for x in recent if x.is_leaf and x not in known]
+        data = _own_result(call, result._raw)
         return record(_checkpoint, data, [*nodes, *call.outside], {"call": call})
 
     return recomputed
+
+
+def _require_one_result(call: _Call, result: Any) -> None:
+    if isinstance(result, Node):
+        return
+    if any(isinstance(leaf, Node) and not leaf.is_constant for leaf in flatten(result)[0]):
+        raise DataError(
+            f"{call.__name__}, under checkpoint, must return one number or one array, got "
+            f"{describe(result)}: stack them, or make a checkpoint of each"
+        )
 
 
 def _variable(data: Any, is_constant: bool = False) -> Node:
@@ -321,35 +358,31 @@ def _variable(data: Any, is_constant: bool = False) -> Node:
     return node
 
 
-def _variables_of(result: Node, but: Sequence[Node]) -> list[Node]:
-    """The variables that a result depends on, other than those given."""
-    known = {*but}
-    order = topological_order(result)
-    return [x for x in order if x.is_leaf and not x.is_constant and x not in known]
-
-
 def _evaluate_checkpoint(*operands: Any, call: _Call) -> Any:
     with no_grad():
         result = call(*[constant(x) for x in operands])
-    return _own_result(call, result._data if isinstance(result, Node) else result)
+    return _own_result(call, result._raw if isinstance(result, Node) else result)
 
 
 def _pull_checkpoint(g: Any, out: Any, *operands: Any, call: _Call) -> list[Any]:
     """Record the call now, and pull the cotangent through it."""
     given = operands[: len(call.places)]
     differentiable = isinstance(out, Node)
+    started = clock.tick()
     with recording():
         inside = [identity(x) if isinstance(x, Node) else _variable(x) for x in given]
         result = call(*inside)
-    if not np.array_equal(result._data, out._data if differentiable else out, equal_nan=True):
+    if not np.array_equal(result._raw, out._raw if differentiable else out, equal_nan=True):
         raise GradientError(
             f"{call.__name__} gave another result when checkpoint computed it again for the "
             "backward pass: it must not depend on randomness, or on what changes between calls"
         )
     if result.is_constant:
         return [None] * len(operands)
+    recent, older = recorded_since(started, [result])
     wanted = [*inside, *call.outside]
-    found = (recorded_pull if isinstance(g, Node) else pull)({result: g}, wanted)
+    walk = recorded_pull if isinstance(g, Node) else pull
+    found = walk({result: g}, wanted, [*older, *recent], frozenset(older))
     return [found[x] for x in wanted]
 
 

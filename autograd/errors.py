@@ -15,7 +15,7 @@
     └── RenderError        (RuntimeError)        a picture that cannot be made
 
 Each class also derives from the built-in exception that a caller would expect, so
-``except ValueError`` and ``except AutogradError`` both work. `LostGradientWarning` is a warning.
+``except ValueError`` and ``except AutogradError`` both work.
 """
 
 import numpy as np
@@ -25,7 +25,6 @@ __all__ = [
     "CheckError",
     "DataError",
     "GradientError",
-    "LostGradientWarning",
     "NonFiniteError",
     "OutOfRangeError",
     "PrimitiveError",
@@ -139,15 +138,5 @@ class RenderError(AutogradError, RuntimeError):
     """A picture that cannot be made; the message says what to install or to change.
 
     >>> issubclass(RenderError, RuntimeError)
-    True
-    """
-
-
-class LostGradientWarning(UserWarning):
-    """A node was made a plain number inside a function that is being differentiated.
-
-    As by ``math.sin(x)``, so that the gradient lacks what comes of it.
-
-    >>> issubclass(LostGradientWarning, UserWarning)
     True
     """

@@ -88,7 +88,7 @@ def _push_elementwise(node: Node, rule: Any, x: Node, tangent: Any, differentiab
 
 
 def _push_transposed(node: Node, rule: Any, x: Node, tangent: Any, differentiable: bool) -> Any:
-    data, started = node._data, clock.tick()
+    data, started = node._raw, clock.tick()
     cotangent = new_node(0.0 if type(data) is float else np.zeros_like(data))
     with recording():
         pulled = _apply(rule, cotangent, node, differentiable)
@@ -102,7 +102,7 @@ def _push_transposed(node: Node, rule: Any, x: Node, tangent: Any, differentiabl
 
 def _apply(rule: Any, g: Any, node: Node, differentiable: bool) -> Any:
     """Apply a rule of a node; in a tangent there is a 0 for an element that gets nothing."""
-    out: Any = node if differentiable else node._data
-    operands: Any = node.inputs if differentiable else [x._data for x in node.inputs]
+    out: Any = node if differentiable else node._raw
+    operands: Any = node.inputs if differentiable else [x._raw for x in node.inputs]
     part = apply_rule(rule, g, out, operands, node.params)
     return part.value if type(part) is Masked else part

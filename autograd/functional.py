@@ -201,7 +201,7 @@ def _variable(name: str, given: Any) -> Node:
             alias: Node = identity(given)
             return alias
         given = current_data(given)
-    if isinstance(given, (np.ndarray, np.generic)) and not isinstance(given, float):
+    if isinstance(given, (np.ndarray, np.generic)):
         tensor = Tensor(given)
         if tensor.is_constant:
             raise GradientError(
@@ -241,7 +241,7 @@ def _outputs(name: str, result: Any) -> tuple[list[Any], Structure]:
 def _is_number(x: Any) -> bool:
     """Whether something is real numbers, of which bools are none here: they cannot change."""
     try:
-        data = x._data if isinstance(x, Node) else as_data(x)
+        data = x._raw if isinstance(x, Node) else as_data(x)
     except DataError:
         return False
     return type(data) is float or np.asarray(data).dtype != np.bool_
@@ -273,7 +273,7 @@ def _as_node(x: Any) -> Node:
 
 def _zeros(x: Any) -> Any:
     """A derivative of 0 for an output or a variable."""
-    data = x._data if isinstance(x, Node) else x
+    data = x._raw if isinstance(x, Node) else x
     if isinstance(data, (float, int)):
         return 0.0
     return np.zeros(data.shape, data.dtype if data.dtype.kind == "f" else float)
@@ -382,7 +382,7 @@ def _size(x: Any) -> int:
 
 
 def _ones(x: Any) -> Any:
-    data = x._data if isinstance(x, Node) else x
+    data = x._raw if isinstance(x, Node) else x
     return np.ones_like(data) if isinstance(data, np.ndarray) else 1.0
 
 
@@ -701,18 +701,18 @@ def _units(x: Any) -> Iterator[Any]:
     """For each element of a variable or output one array, 1 there and 0 elsewhere."""
     if not _is_live(x):
         return
-    if type(x._data) is float:
+    if type(x._raw) is float:
         yield 1.0
         return
     for index in np.ndindex(x.shape):
-        unit = np.zeros_like(x._data)
+        unit = np.zeros_like(x._raw)
         unit[index] = 1.0
         yield unit
 
 
 def _block(parts: list[Any], axis: int, y: Any, x: Node, recorded: bool) -> Any:
     """Rows or columns of the derivative of `y` by `x` as one array, or node if recorded."""
-    shape, dtype = (*shape_of(y), *x.shape), np.asarray(x._data).dtype
+    shape, dtype = (*shape_of(y), *x.shape), np.asarray(x._raw).dtype
     if not parts:
         zeros = np.zeros(shape, dtype) if shape else _zeros(x)
         return constant_node(zeros) if recorded else zeros

@@ -89,8 +89,8 @@ class Node:
     # cyclic garbage collector has to scan (docs/decisions/0001-inputs-in-two-slots.md).
     __slots__ = (
         "__weakref__",
-        "_data",
         "_first",
+        "_raw",
         "_second",
         "epoch",
         "grad",
@@ -100,7 +100,7 @@ class Node:
         "primitive",
     )
 
-    _data: Any
+    _raw: Any
     _shown: Any  # see Tensor.data; None on a Value
     _first: Node | tuple[Node, ...] | None
     _second: Node | None
@@ -133,7 +133,7 @@ class Node:
     @property
     def shape(self) -> tuple[int, ...]:
         """The lengths of the axes of the data; () for one number."""
-        return getattr(self._data, "shape", ())
+        return getattr(self._raw, "shape", ())
 
     @property
     def is_leaf(self) -> bool:
@@ -145,7 +145,7 @@ class Node:
 
     def numpy(self) -> Any:
         """The data for reading: a float, or a read-only array that shares memory."""
-        return self._data
+        return self._raw
 
     def _refuse_computed(self) -> None:
         if self._first is not None:
@@ -176,7 +176,7 @@ class Node:
         if self._shown is not None:
             self._adopt_changes()
         return (
-            self._data,
+            self._raw,
             self.grad,
             self.label,
             self.primitive,
@@ -213,7 +213,7 @@ def _restore(below: object, kind: type[N], fields: tuple[Any, ...], inputs: tupl
     node = object.__new__(kind)
     if kind._shown is not None:  # the slot of a Tensor
         node._shown = None
-    node._data, node.grad, node.label, node.primitive, params, node.epoch, constant = fields
+    node._raw, node.grad, node.label, node.primitive, params, node.epoch, constant = fields
     node.params = params or NO_PARAMS
     node.is_constant = constant
     node._set_inputs(inputs)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import operator
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from numbers import Real
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import backprop, primitive, protocol
-from .errors import DataError, LostGradientWarning, ShapeError
+from .errors import DataError, GradientError, ShapeError
 from .graph import NO_PARAMS, Node, clock
 from .ops import (
     arithmetic,
@@ -41,6 +40,15 @@ __all__ = ["Tensor", "Value"]
 def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
     def method(self: Node, other: Any) -> Any:
         return function(other, self)
+
+    return method
+
+
+def _plainly(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that is constant between steps, on plain data."""
+
+    def method(x: Any, y: Any) -> Any:
+        return function(*[current_data(z) if isinstance(z, Node) else z for z in (x, y)])
 
     return method
 
@@ -75,13 +83,6 @@ def _of_data(name: str) -> Callable[..., Any]:
     return method
 
 
-_FORGETS = (
-    "float() of this {} forgets how it was computed, and the gradient lacks what comes of it: "
-    "functions of math, and array[i] = x, ask for a float. Use NumPy's or this package's functions "
-    "and np.stack, or take the plain number with .item()"
-)
-
-
 class _Operators(Node):
     """What numbers and arrays have in common."""
 
@@ -102,6 +103,8 @@ class _Operators(Node):
     __matmul__ = linalg.matmul
     __rmatmul__ = _reflected(linalg.matmul)
     __neg__ = arithmetic.neg
+    __floordiv__ = _plainly(operator.floordiv)
+    __rfloordiv__ = _reflected(_plainly(operator.floordiv))
     __abs__ = elementary.abs
 
     __lt__ = _comparison(operator.lt)
@@ -155,24 +158,40 @@ class _Operators(Node):
     @property
     def dtype(self) -> np.dtype:
         """The NumPy dtype of the data; float64 for a Value."""
-        return np.asarray(self._data).dtype
+        return np.asarray(self._raw).dtype
 
     def __pos__(self) -> Node:
         return self
 
     def __float__(self) -> float:
-        if is_differentiating() and not self.is_constant:
-            warnings.warn(_FORGETS.format(type(self).__name__), LostGradientWarning, stacklevel=2)
-        return float(self.item())
+        if self._must_stay_a_node():
+            raise GradientError(
+                f"inside a derivative, float() of a {type(self).__name__} would forget how it was "
+                "computed: functions of math, and array[i] = x, ask for a float. Use NumPy's or "
+                "autograd's functions and np.stack; float(stop_gradient(x)) is the plain number"
+            )
+        return float(self._number())
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._number())
 
     def __round__(self, digits: int | None = None) -> Any:
-        return round(self.item(), digits)
+        return round(self._number(), digits)
 
     def __bool__(self) -> bool:
-        return bool(self.item())
+        return bool(self._number())
+
+    def __copy__(self) -> Any:
+        return arithmetic.identity(self) if self._must_stay_a_node() else super().__copy__()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        if self._must_stay_a_node():
+            return arithmetic.identity(self)
+        return super().__deepcopy__(memo)
+
+    def _must_stay_a_node(self) -> bool:
+        """Whether a function that is being differentiated would lose the gradient otherwise."""
+        return is_differentiating() and not self.is_constant
 
     # NumPy's own functions take nodes: see protocol.py. Where one takes none, as np.array does,
     # it asks for an array, and gets an error rather than numbers that have lost their gradient.
@@ -193,12 +212,18 @@ class _Operators(Node):
         )
 
     def item(self) -> Any:
-        """Return the one element as a Python number.
+        """Return the one element as a Python number; inside a derivative as a `Value`.
 
         >>> from autograd import Tensor
         >>> Tensor([[2.5]]).item()
         2.5
         """
+        number = self._number()
+        if not self._must_stay_a_node():
+            return number
+        return self if type(self._raw) is float else shapes.as_value(self)
+
+    def _number(self) -> Any:
         data = current_data(self)
         if type(data) is float:
             return data
@@ -260,7 +285,7 @@ class Value(_Operators):
     _shown = None
 
     def __init__(self, data: Any, *, label: str = "") -> None:
-        self._data = _one_number(data)
+        self._raw = _one_number(data)
         self._first = self._second = self.grad = self.primitive = None
         self.label = label
         self.params = NO_PARAMS
@@ -270,20 +295,20 @@ class Value(_Operators):
     @property
     def data(self) -> float:
         """The number. Set it on a leaf to change it; graphs recorded before become stale."""
-        number: float = self._data
+        number: float = self._raw
         return number
 
     @data.setter
     def data(self, data: Any) -> None:
         self._refuse_computed()
-        self._data = data._data if type(data) is Value else _one_number(data)
+        self._raw = data._raw if type(data) is Value else _one_number(data)
         self.epoch = clock.tick()
 
     def __repr__(self) -> str:
-        return f"Value({self._data!r}{self._description()})"
+        return f"Value({self._raw!r}{self._description()})"
 
     def __format__(self, spec: str) -> str:
-        return format(self._data, spec) if spec else repr(self)
+        return format(self._raw, spec) if spec else repr(self)
 
 
 def _one_number(data: Any) -> float:
@@ -338,15 +363,15 @@ class Tensor(_Operators):
     __slots__ = ("_shown",)
 
     def __init__(self, data: Any, *, dtype: Any = None, label: str = "", copy: bool = True) -> None:
-        self._data = _as_array(data, dtype, copy)
+        self._raw = _as_array(data, dtype, copy)
         if not copy:
-            self._data.flags.writeable = False
+            self._raw.flags.writeable = False
         self._shown = None
         self._first = self._second = self.grad = self.primitive = None
         self.label = label
         self.params = NO_PARAMS
         self.epoch = clock.now
-        self.is_constant = self._data.dtype.kind != "f"
+        self.is_constant = self._raw.dtype.kind != "f"
 
     # A leaf never hands out the array that graphs refer to. `data` gives a copy, `_shown`, to
     # read and write; the next use of the leaf sees what was written and takes over a copy of it.
@@ -361,7 +386,7 @@ class Tensor(_Operators):
         if self._first is not None:
             return self.numpy()
         if self._shown is None:
-            self._shown = self._data.copy()
+            self._shown = self._raw.copy()
         array = self._shown
         return array
 
@@ -369,25 +394,25 @@ class Tensor(_Operators):
     def data(self, data: Any) -> None:
         self._refuse_computed()
         given = current_data(data) if isinstance(data, Node) else as_data(data, "data")
-        if type(given) is np.ndarray and given.dtype == self._data.dtype:
+        if type(given) is np.ndarray and given.dtype == self._raw.dtype:
             array = given if isinstance(data, Node) else given.copy()  # nobody writes to a node's
-        elif np.can_cast(np.asarray(given).dtype, self._data.dtype, "same_kind"):
-            array = np.array(given, dtype=self._data.dtype)
+        elif np.can_cast(np.asarray(given).dtype, self._raw.dtype, "same_kind"):
+            array = np.array(given, dtype=self._raw.dtype)
         else:
             raise DataError(f"{self!r} holds {self.dtype} data, got {np.asarray(given).dtype}")
-        if array.shape != self._data.shape:
+        if array.shape != self._raw.shape:
             raise ShapeError(
-                f"the data of {self!r} has shape {self._data.shape}, got {array.shape}: "
+                f"the data of {self!r} has shape {self._raw.shape}, got {array.shape}: "
                 "make a new Tensor for another shape"
             )
         self._shown = data if data is self._shown else None
-        self._data = array
+        self._raw = array
         self.epoch = clock.tick()
 
     def _adopt_changes(self) -> bool:
         """Take over what was written to the array that `data` gave away; tell whether it was."""
         shown: np.ndarray = self._shown
-        used: np.ndarray = self._data
+        used: np.ndarray = self._raw
         if shown.shape != used.shape or shown.dtype != used.dtype:
             raise ShapeError(
                 f"the array in data became {shown.dtype} of shape {shown.shape}, but the Tensor "
@@ -395,7 +420,7 @@ class Tensor(_Operators):
             )
         if _same_bits(shown, used):
             return False
-        self._data = shown.copy()
+        self._raw = shown.copy()
         self.epoch = clock.tick()
         return True
 
@@ -415,7 +440,7 @@ class Tensor(_Operators):
         return f"Tensor({text}, shape={self.shape}{dtype}{self._description()})"
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec else repr(self)
+        return format(self._number(), spec) if spec else repr(self)
 
     # ----------------------------------------------------------------- elements
 
@@ -509,6 +534,12 @@ class Tensor(_Operators):
 
     # ----------------------------------------------------------------- plain results
 
+    def tolist(self) -> Any:
+        """Return the numbers as nested lists; inside a derivative as nested lists of `Value`s."""
+        if not self._must_stay_a_node():
+            return current_data(self).tolist()
+        return [row.tolist() for row in self] if self.shape else self.item()
+
     argmax = _of_data("argmax")
     argmin = _of_data("argmin")
     argsort = _of_data("argsort")
@@ -517,7 +548,6 @@ class Tensor(_Operators):
     round = _of_data("round")
     nonzero = _of_data("nonzero")
     searchsorted = _of_data("searchsorted")
-    tolist = _of_data("tolist")
 
 
 def _same_bits(a: np.ndarray, b: np.ndarray) -> bool:

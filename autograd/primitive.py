@@ -336,7 +336,7 @@ def apply(primitive: Primitive, operands: Sequence[Any], params: Mapping[str, An
             live = live or not x.is_constant
             if x._shown is not None and x._adopt_changes():
                 return apply(primitive, operands, params)  # the clock has moved on
-            data.append(x._data)
+            data.append(x._raw)
         else:
             all_nodes = False
             data.append(as_data(x, primitive.name))
@@ -351,7 +351,7 @@ def apply(primitive: Primitive, operands: Sequence[Any], params: Mapping[str, An
                     is_number = kind is float or kind is int
                     x = _constant_value(data[i]) if is_number else constant(data[i])
                     x.epoch = now
-                    operands[i], data[i] = x, x._data
+                    operands[i], data[i] = x, x._raw
         node = record(primitive, _evaluate(primitive, data, params), operands, params)
         node.epoch = now
         return node
@@ -414,7 +414,7 @@ def current_data(node: Node) -> Any:
     """The data of a node as an operation sees it now, changes of a leaf's array included."""
     if node._shown is not None:
         node._adopt_changes()
-    return node._data
+    return node._raw
 
 
 def record(
@@ -425,7 +425,7 @@ def record(
     node: Node = object.__new__(kind)
     if kind is Tensor:
         node._shown = None
-    node._data = data
+    node._raw = data
     if len(inputs) == 2:
         node._first, node._second = inputs
     elif len(inputs) == 1:
@@ -446,7 +446,7 @@ def new_node(data: Any) -> Node:
     """Make a leaf around `data`, a float or an array that nobody else will write to."""
     kind = Value if type(data) is float else Tensor
     node: Node = object.__new__(kind)
-    node._data = data
+    node._raw = data
     if kind is Tensor:
         node._shown = None
     node._first = node._second = node.grad = node.primitive = None
@@ -467,7 +467,7 @@ def constant_node(data: Any) -> Node:
 def _constant_value(x: Any) -> Node:
     """Make a constant Value from a number; written out, since formulas are full of numbers."""
     node: Node = object.__new__(Value)
-    node._data = x if type(x) is float else as_float(x)
+    node._raw = x if type(x) is float else as_float(x)
     node._first = node._second = node.grad = node.primitive = None
     node.label = ""
     node.params = NO_PARAMS
@@ -604,11 +604,11 @@ def _unary(primitive: Primitive) -> Function:
         if kind is Value and not x.is_constant and recording():
             now = clock.now  # before the data is read: a change by another thread is noticed
             try:
-                data = scalar(x._data)
+                data = scalar(x._raw)
             except (ArithmeticError, ValueError):
-                data = primitive.on_floats(x._data)
+                data = primitive.on_floats(x._raw)
             node = new(Value)
-            node._data = data
+            node._raw = data
             node._first = x
             node._second = None
             node.primitive = primitive
@@ -646,11 +646,11 @@ def _binary(primitive: Primitive) -> Function:
             return apply(primitive, (x, y), NO_PARAMS)
         now = clock.now
         try:
-            data = scalar(x._data, y._data)
+            data = scalar(x._raw, y._raw)
         except (ArithmeticError, ValueError):
-            data = primitive.on_floats(x._data, y._data)
+            data = primitive.on_floats(x._raw, y._raw)
         node = new(Value)
-        node._data = data
+        node._raw = data
         node._first = x
         node._second = y
         node.primitive = primitive

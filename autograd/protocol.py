@@ -91,7 +91,7 @@ PLAIN = """
     all allclose angle any argmax argmin argpartition argsort argwhere around array2string
     array_equal array_equiv array_repr array_str bitwise_and bitwise_count bitwise_or bitwise_xor
     can_cast ceil common_type count_nonzero diag_indices_from digitize einsum_path empty_like
-    equal fix flatnonzero floor floor_divide gcd greater greater_equal heaviside imag invert
+    equal fix flatnonzero floor floor_divide gcd greater greater_equal imag invert
     iscomplex iscomplexobj isclose isfinite isin isinf isnan isnat isneginf isposinf isreal
     isrealobj lcm left_shift less less_equal lexsort logical_and logical_not logical_or
     logical_xor may_share_memory min_scalar_type nanargmax nanargmin ndim nonzero not_equal
@@ -206,6 +206,8 @@ def array_ufunc(ufunc: np.ufunc, method: str, *operands: Any, **options: Any) ->
     if ours is not None:
         return ours(*operands, **_supported(name, options, ours))
     why = INSTEAD.get(name, "x.at[i].add(y) adds at places" if method == "at" else "")
+    if getattr(np, ufunc.__name__, None) is not ufunc:
+        why = "custom_vjp gives it a derivative"  # another library's
     raise _refusal(name, _first_node(operands), why)
 
 
@@ -399,6 +401,11 @@ def _check_without_effect(name: str, key: str, value: Any) -> None:
         )
     if key == "dtype" and value is not None:
         raise DataError(f"np.{name}: dtype= is not taken for nodes, use the result's .astype")
+    if key == "where" and value is not True:
+        raise DataError(
+            f"np.{name}: where= is not taken for nodes: choose with np.where first, which passes "
+            "no gradient to what is left out"
+        )
     if not (
         key in WITHOUT_EFFECT
         or value is None

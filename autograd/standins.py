@@ -40,7 +40,7 @@ from .ops.shape import (
     swapaxes,
 )
 from .ops.shape import pad as pad_shape
-from .primitive import current_data, describe
+from .primitive import constant, current_data, describe
 from .structure import flatten
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     *("cumulative_sum", "divmod", "fftshift", "full_like", "geomspace", "ifftshift"),
     *(
         "intersect1d",
+        "heaviside",
         "ldexp",
         "linspace",
         "logspace",
@@ -127,6 +128,13 @@ def ldexp(x1: Any, x2: Any) -> Any:
     exponents = np.asarray(plain(x2))
     half = exponents // 2
     return x1 * np.ldexp(1.0, half) * np.ldexp(1.0, exponents - half)
+
+
+def heaviside(x1: Any, x2: Any) -> Any:
+    """The step at 0, where it is `x2`; constant between."""
+    place = plain(x1)
+    at_zero = x2 if isinstance(x2, Node) else constant(x2)
+    return comparison.where(place == 0, at_zero, np.heaviside(place, 0.0))
 
 
 def modf(x: Any) -> tuple[Any, Any]:

@@ -146,7 +146,7 @@ class Printer:
             one = x.label.isidentifier() or x.label.startswith("count(")
             return x.label, ATOM if one else SUM
         if x.primitive is None:
-            return self.constant(np.asarray(x._data))
+            return self.constant(np.asarray(x._raw))
         inputs = [self.texts[i] for i in x.inputs]
         if x.primitive.name in ("reshape", "broadcast_to") and x.shape == x.inputs[0].shape:
             return inputs[0]
@@ -165,9 +165,9 @@ class Printer:
 
     def mask(self, data: np.ndarray) -> Text:
         for known in self.masks:
-            if np.array_equal(known._data, data):
+            if np.array_equal(known._raw, data):
                 return known.label, ATOM
-            if np.array_equal(known._data, ~data):
+            if np.array_equal(known._raw, ~data):
                 return f"not {known.label}", SUM
         return "mask", ATOM
 
@@ -225,15 +225,15 @@ class Condition(Tensor):
     __slots__ = ()
 
     def __and__(self, other: Any) -> Any:
-        return Condition(self._data & other._data, label=f"({self.label}) and ({other.label})")
+        return Condition(self._raw & other._raw, label=f"({self.label}) and ({other.label})")
 
     def __or__(self, other: Any) -> Any:
-        return Condition(self._data | other._data, label=f"({self.label}) or ({other.label})")
+        return Condition(self._raw | other._raw, label=f"({self.label}) or ({other.label})")
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *xs: Any, **options: Any) -> Any:
         if (ufunc, method) != (np.add, "reduce"):
             return super().__array_ufunc__(ufunc, method, *xs, **options)
-        return Tensor(np.add.reduce(self._data, **options), label=f"count({self.label})")
+        return Tensor(np.add.reduce(self._raw, **options), label=f"count({self.label})")
 
 
 @contextmanager
@@ -246,7 +246,7 @@ def named_comparisons(printer: Printer) -> Iterator[None]:
         def method(self: Tensor, other: Any) -> Any:
             other = other if isinstance(other, Node) else Tensor(other)
             label = f"{printer(self)} {sign} {printer(other)}"
-            return Condition(compare(self._data, other._data), label=label)
+            return Condition(compare(self._raw, other._raw), label=label)
 
         return method
 

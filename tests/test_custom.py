@@ -127,6 +127,26 @@ def test_graphs_with_stated_derivatives_are_pickled() -> None:
     assert gradients(restored, restored.inputs[0]) == 0.5
 
 
+def test_a_node_given_by_name_gets_its_cotangent() -> None:
+    @custom_vjp
+    def times(x: Any, k: Any = 2.0) -> Any:
+        return x * k
+
+    times.pullback(lambda g, out, x, k=2.0: (g * k, g * x))
+    assert grad(lambda k: times(3.0, k=k))(2.0) == 3.0
+    assert grad(lambda k: times(k, k=k))(2.0) == 4.0
+
+
+def test_a_method_and_a_list_of_cotangents() -> None:
+    class Scale:
+        @custom_vjp
+        def of(self: Any, x: Any, y: Any) -> Any:
+            return x * y
+
+    Scale.of.pullback(lambda g, out, self, x, y: [None, g * y, g * x])
+    assert grad(Scale().of, (0, 1))(2.0, 3.0) == (3.0, 2.0)
+
+
 def no_pullback(x: Any) -> Any:
     return x
 
@@ -306,6 +326,60 @@ def peak(f: Any) -> int:
 
 def test_checkpoint_saves_memory() -> None:
     assert peak(checkpoint(deep)) < 0.3 * peak(deep)
+
+
+CLOSED_OVER: dict[str, tuple[Any, float]] = {
+    "second order": (grad(grad(lambda y: checkpoint(lambda x: x * y * y)(2.0 * y))), 36.0),
+    "nested": (
+        lambda v: grad(lambda a: grad(lambda y: checkpoint(lambda x: x * y)(2.0 * y))(a * 1.0))(v),
+        4.0,
+    ),
+    "computed outside": (
+        grad(grad(lambda y: (lambda z: checkpoint(lambda x: x * z)(y))(y * y))),
+        18.0,
+    ),
+    "both ways": (grad(lambda y: checkpoint(lambda x: x * y)(y)), 6.0),
+    "twice": (grad(lambda y: checkpoint(lambda x: checkpoint(lambda u: u * y)(x) * y)(1.0)), 6.0),
+}
+
+
+@pytest.mark.parametrize(("f", "expected"), CLOSED_OVER.values(), ids=CLOSED_OVER)
+def test_checkpoint_of_a_function_that_closes_over_a_variable(f: Any, expected: float) -> None:
+    assert f(3.0) == expected
+
+
+def test_checkpoint_that_closes_over_a_variable_at_second_order_of_arrays() -> None:
+    def f(y: Any) -> Any:
+        return np.sum(checkpoint(lambda x: x * y)(2.0 * y))
+
+    ones = np.ones(2)
+    np.testing.assert_array_equal(ag.hessian(f)(ones), 4.0 * np.eye(2))
+    np.testing.assert_array_equal(ag.hvp(f)(ones, ones), [4.0, 4.0])
+    y = Value(3.0)
+    z = y * y
+    assert gradients(checkpoint(lambda x: x * z)(Value(2.0)), [z, y]) == [2.0, 12.0]
+
+
+def test_chained_checkpoints_are_computed_again_a_few_times_each() -> None:
+    calls = [0]
+
+    def block(x: Any) -> Any:
+        calls[0] += 1
+        return ag.sin(x)
+
+    def chain(x: Any) -> Any:
+        for _ in range(40):
+            x = checkpoint(block)(x)
+        return x
+
+    grad(grad(chain))(0.5)
+    assert calls[0] < 40 * 10
+
+
+@pytest.mark.parametrize("f", [lambda x: (x, x), lambda x: {"a": x}, lambda x: [x * x]])
+def test_checkpoint_of_several_results_is_refused(f: Any) -> None:
+    with pytest.raises(DataError, match="one number or one array"):
+        checkpoint(f)(Value(1.0))
 
 
 # --------------------------------------------------------------------------- one's own primitives

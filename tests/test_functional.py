@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import pickle
 from collections import OrderedDict, namedtuple
@@ -833,10 +834,12 @@ def test_errors_say_what_was_given_and_what_to_do(
         lambda x: x * math.sin(x),
         lambda x: x * float(x),
         lambda x: x + _written_into_an_array(x).sum(),
+        lambda x: np.sum(np.ones(2), initial=x),
+        lambda x: np.interp([3.0], [0.0, 1.0], [0.0, 1.0], right=x).sum(),
     ],
 )
-def test_a_node_made_a_plain_number_inside_is_warned_of(f: Any) -> None:
-    with pytest.warns(ag.LostGradientWarning, match=r"forgets.*\.item\(\)"):
+def test_a_node_cannot_be_made_a_plain_number_inside(f: Any) -> None:
+    with pytest.raises((TypeError, GradientError)):
         grad(f)(1.0)
 
 
@@ -846,11 +849,35 @@ def _written_into_an_array(x: Any) -> Any:
     return array
 
 
-def test_item_and_comparisons_are_not_warned_of() -> None:
-    assert grad(lambda x: x * x if x > 0 and x.item() > 0.5 else x)(1.0) == 2.0
+def test_the_error_of_float_inside_says_what_to_do() -> None:
+    with pytest.raises(GradientError, match=r"math.*np\.stack.*stop_gradient"):
+        grad(lambda x: x * math.sin(x))(1.0)
+
+
+def test_what_gives_numbers_elsewhere_gives_nodes_inside() -> None:
+    a = np.array([[2.0, 1.0], [1.0, 3.0]])
+    x = np.array([1.0, 2.0])
+    np.testing.assert_array_equal(grad(lambda x: (x[None] @ a @ x[:, None]).item())(x), 2 * a @ x)
+    np.testing.assert_array_equal(grad(lambda x: sum(v**2 for v in x.tolist()))(x), 2 * x)
+    assert grad(lambda x: copy.copy(x) ** 2)(3.0) == 6.0
+    assert grad(lambda p: copy.deepcopy(p)["a"] ** 2)({"a": 3.0}) == {"a": 6.0}
+    assert grad(lambda x: np.heaviside(0.0, x))(1.3) == 1.0
+
+
+def test_decisions_by_value_are_free() -> None:
+    assert grad(lambda x: x * x if x > 0 else x)(1.0) == 2.0
     assert grad(lambda x: x * round(x) + int(x))(3.0) == 3.0
     assert grad(lambda x: x * float(ag.stop_gradient(x)))(3.0) == 3.0
+    assert grad(lambda x: x * len(f"{x:.3f}"))(3.0) == 5.0
 
 
-def test_float_outside_of_a_derivative_is_not_warned_of() -> None:
+def test_float_outside_of_a_derivative_is_free() -> None:
     assert float(Value(2.0) * 3.0) == 6.0
+    assert (Value(2.0) * 3.0).item() == 6.0
+
+
+def test_masked_arrays_are_refused() -> None:
+    masked = np.ma.array([1.0, 2.0])
+    for f in (lambda x: masked * x, lambda x: np.ma.log(x).sum(), lambda x: np.ma.getdata(x)):
+        with pytest.raises(TypeError):
+            grad(lambda x, f=f: np.sum(f(x)))(np.ones(2))

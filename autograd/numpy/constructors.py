@@ -13,6 +13,7 @@ from ..ops.shape import broadcast_to, reshape
 from ..standins import concatenated, holds_node, joined
 
 __all__ = [
+    "isscalar",
     *("array", "asanyarray", "asarray", "ascontiguousarray", "asfortranarray"),
     *("c_", "fromiter", "full", "r_"),
 ]
@@ -46,7 +47,7 @@ def asarray(a: Any, dtype: Any = None, **options: Any) -> Any:
     """
     if not holds_node(a):
         return np.asarray(a, dtype, **options)
-    if isinstance(a, Node) and dtype is None and not isinstance(a._data, float):
+    if isinstance(a, Node) and dtype is None and not isinstance(a._raw, float):
         return a
     return array(a, dtype)
 
@@ -97,3 +98,15 @@ class Builder:
 
 r_ = Builder(np.r_)
 c_ = Builder(np.c_)
+
+
+def isscalar(element: Any) -> bool:
+    """Tell whether something is one number rather than an array; a `Value` is.
+
+    >>> from autograd import Value
+    >>> isscalar(Value(1.0)), isscalar(1.0), isscalar([1.0])
+    (True, True, False)
+    """
+    if isinstance(element, Node):
+        return isinstance(element._raw, float)
+    return bool(np.isscalar(element))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,8 +14,8 @@ from ..errors import DataError, ShapeError
 from ..graph import Node
 from ..primitive import (
     REAL,
-    EachOperand,
     Primitive,
+    Together,
     as_data,
     describe,
     example,
@@ -194,11 +195,11 @@ def broadcast_to(x: Any, shape: int | Sequence[int]) -> Any:
 publish(broadcast_to, _broadcast_to)
 
 
-def _pull_concatenate(index: int, g: Any, out: Any, *xs: Any, axis: int) -> Any:
-    lengths = [shape_of(x)[axis] for x in xs[: index + 1]]
-    start = sum(lengths[:-1])
+def _pull_concatenate(g: Any, out: Any, *xs: Any, axis: int) -> list[Any]:
     along = (slice(None),) * (axis % len(shape_of(out)))
-    return getitem(g, (*along, slice(start, start + lengths[-1])))
+    ends = itertools.accumulate(shape_of(x)[axis] for x in xs)
+    cuts = itertools.pairwise([0, *ends])
+    return [getitem(g, (*along, slice(start, end))) for start, end in cuts]
 
 
 _concatenate = Primitive(
@@ -206,7 +207,7 @@ _concatenate = Primitive(
     "concatenate",
     None,
     lambda *xs, axis: np.concatenate(xs, axis=axis),
-    EachOperand(_pull_concatenate),
+    Together(_pull_concatenate),
     domain=[REAL],
     examples=[
         example((2, 3), (1, 3), axis=0),
