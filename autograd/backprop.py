@@ -19,6 +19,7 @@ from .ops.comparison import where
 from .ops.shape import as_value, astype, broadcast_to, shape_of
 from .primitive import (
     Masked,
+    Together,
     as_weak_data,
     constant_node,
     current_data,
@@ -402,13 +403,17 @@ def _pull(
             ]
         g = g.value
     fit = fit_node if differentiable else fit_data
+    all_at_once = pulled_together(primitive.pullbacks, g, out, operands, params)
     for i, (x, rule) in enumerate(zip(inputs, primitive.pullbacks, strict=False)):
         if x.is_constant or rule is None or (within is not None and x not in within):
             continue
-        try:
-            c = rule(g, out, *operands, **params)
-        except ArithmeticError:
-            c = apply_rule(rule, g, out, operands, params)
+        if all_at_once is not None:
+            c = all_at_once[i]
+        else:
+            try:
+                c = rule(g, out, *operands, **params)
+            except ArithmeticError:
+                c = apply_rule(rule, g, out, operands, params)
         if reach is not None:
             c = _masked(c, reach[i])
         if type(c) is Masked:
@@ -437,14 +442,18 @@ def _pull_data(node: Node, g: Any, table: dict[Node, Any], dropped: list[Node]) 
         operands.append(x._raw)
     if changed:
         raise _stale(node)
-    out = node._raw
-    for x, rule in zip(inputs, primitive.pullbacks, strict=False):  # type: ignore[union-attr]
+    out, pullbacks = node._raw, primitive.pullbacks  # type: ignore[union-attr]
+    all_at_once = pulled_together(pullbacks, g, out, operands, params)
+    for i, (x, rule) in enumerate(zip(inputs, pullbacks, strict=False)):
         if x.is_constant or rule is None:
             continue
-        try:
-            c = rule(g, out, *operands, **params)
-        except ArithmeticError:
-            c = apply_rule(rule, g, out, operands, params)
+        if all_at_once is not None:
+            c = all_at_once[i]
+        else:
+            try:
+                c = rule(g, out, *operands, **params)
+            except ArithmeticError:
+                c = apply_rule(rule, g, out, operands, params)
         if type(c) is Masked:
             dropped.append(node)
             c = c.value
@@ -461,6 +470,16 @@ def _pull_data(node: Node, g: Any, table: dict[Node, Any], dropped: list[Node]) 
             c = c.copy()  # the leaf's own: cotangents are shared between nodes
         old = table.get(x)
         table[x] = c if old is None else old + c
+
+
+def pulled_together(
+    pullbacks: Any, g: Any, out: Any, operands: Any, params: Mapping[str, Any]
+) -> Sequence[Any] | None:
+    """The cotangents of all operands where one rule gives them, called once: they may be many."""
+    if type(pullbacks) is not Together:
+        return None
+    found: Sequence[Any] = apply_rule(pullbacks.rule, g, out, operands, params)
+    return found
 
 
 def apply_rule(rule: Any, g: Any, out: Any, operands: Any, params: Mapping[str, Any]) -> Any:

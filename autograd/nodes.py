@@ -53,6 +53,10 @@ def _plainly(function: Callable[..., Any]) -> Callable[..., Any]:
     return method
 
 
+def _quotient_and_remainder(x: Any, y: Any) -> tuple[Any, Any]:
+    return _plainly(operator.floordiv)(x, y), elementary.remainder(x, y)
+
+
 def _comparison(compare: Callable[..., Any]) -> Callable[..., Any]:
     def method(self: Node, other: Any) -> Any:
         try:
@@ -103,6 +107,8 @@ class _Operators(Node):
     __matmul__ = linalg.matmul
     __rmatmul__ = _reflected(linalg.matmul)
     __neg__ = arithmetic.neg
+    __divmod__ = _quotient_and_remainder
+    __rdivmod__ = _reflected(_quotient_and_remainder)
     __floordiv__ = _plainly(operator.floordiv)
     __rfloordiv__ = _reflected(_plainly(operator.floordiv))
     __abs__ = elementary.abs
@@ -303,6 +309,12 @@ class Value(_Operators):
         self._refuse_computed()
         self._raw = data._raw if type(data) is Value else _one_number(data)
         self.epoch = clock.tick()
+
+    def __index__(self) -> int:
+        raise DataError(
+            f"{self!r} is a float, and an index or a count is a whole number: int(x) gives one; "
+            "of a function that is differentiated leave that argument out of argnums"
+        )
 
     def __repr__(self) -> str:
         return f"Value({self._raw!r}{self._description()})"

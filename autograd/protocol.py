@@ -128,6 +128,14 @@ OF_SEQUENCES = """
     linalg.multi_dot
 """
 
+# Options of many functions that are not taken, and what does the same.
+RATHER = {
+    "where": "choose with np.where first, which passes no gradient to what is left out",
+    "initial": "combine it with the result, as in np.sum(x) + initial",
+    "correction": "use ddof=",
+    "mean": "leave it out, it is computed",
+}
+
 # What changes no number, whatever it is.
 WITHOUT_EFFECT = frozenset(
     {"casting", "copy", "device", "kind", "like", "optimize", "stable", "subok"}
@@ -401,11 +409,8 @@ def _check_without_effect(name: str, key: str, value: Any) -> None:
         )
     if key == "dtype" and value is not None:
         raise DataError(f"np.{name}: dtype= is not taken for nodes, use the result's .astype")
-    if key == "where" and value is not True:
-        raise DataError(
-            f"np.{name}: where= is not taken for nodes: choose with np.where first, which passes "
-            "no gradient to what is left out"
-        )
+    if key in RATHER and value is not None and value is not True:
+        raise DataError(f"np.{name}: {key}= is not taken for nodes: {RATHER[key]}")
     if not (
         key in WITHOUT_EFFECT
         or value is None

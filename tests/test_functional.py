@@ -881,3 +881,15 @@ def test_masked_arrays_are_refused() -> None:
     for f in (lambda x: masked * x, lambda x: np.ma.log(x).sum(), lambda x: np.ma.getdata(x)):
         with pytest.raises(TypeError):
             grad(lambda x, f=f: np.sum(f(x)))(np.ones(2))
+
+
+def test_floor_division_is_constant_between_steps() -> None:
+    assert grad(lambda x: x // 1.0 + x)(1.5) == 1.0
+    assert grad(lambda x: divmod(x, 0.7)[1] + divmod(3.0, x)[1])(1.0) == pytest.approx(1.0 - 3.0)
+    np.testing.assert_array_equal(grad(lambda x: np.sum(x * (x // 1.0)))(np.array([2.5])), [2.0])
+
+
+def test_joining_many_parts_takes_each_once() -> None:
+    """Beyond that, the arguments of all pullbacks alone would be 4e8 in number."""
+    many = grad(lambda x: np.sum(ag.stack([x * i for i in range(20_000)])))
+    assert many(1.0) == sum(range(20_000))

@@ -302,7 +302,10 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", value: float = 0.0) -> A
     if mode == "constant":
         return _pad(x, widths=widths, value=fixed_number(value, "value"))
     if mode not in ("edge", "reflect", "symmetric", "wrap"):
-        raise ShapeError(f"pad mode {mode!r} is unknown: constant, edge, reflect, symmetric, wrap")
+        raise ShapeError(
+            f"pad takes the modes constant, edge, reflect, symmetric and wrap, got {mode!r}: "
+            "build others with concatenate"
+        )
     if 0 in shape_of(x):
         raise ShapeError(f"pad: mode {mode!r} has no elements of shape {shape_of(x)} to repeat")
     where_from = [
