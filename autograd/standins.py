@@ -238,8 +238,16 @@ def linspace(
     axis: int = 0,
 ) -> Any:
     """Evenly spaced numbers, each end exactly."""
+    dtype = np.result_type(
+        *[
+            0.0 if isinstance(x, (float, int)) else np.asarray(plain(x)).dtype
+            for x in (start, stop)
+        ],
+        0.0,
+    )
     start, stop = operand(start, "linspace"), operand(stop, "linspace")
-    along = _shares(start, stop, num, endpoint)
+    along = _shares(start, stop, num, endpoint).astype(dtype)
+    start, stop = (x if isinstance(x, Node) else x.astype(dtype) for x in (start, stop))
     line = moveaxis((1.0 - along) * start + along * stop, 0, axis)
     steps = num - 1 if endpoint else num
     return (line, (stop - start) / (steps or math.nan)) if retstep else line

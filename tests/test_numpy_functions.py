@@ -509,3 +509,9 @@ def test_methods_that_give_nodes() -> None:
     copy = x.copy()
     assert copy.inputs == (x,)
     np.testing.assert_array_equal(gradients(copy.sum(), x), np.ones_like(A))
+
+
+def test_python_numbers_do_not_widen_float32() -> None:
+    x, s = Tensor(np.float32([1.0, 2.0])), Tensor(np.float32(1.0))
+    for result in (np.insert(x, 1, 5.0), np.linspace(s, 2.0, 3), np.linspace(x, 2, 3)):
+        assert result.dtype == np.float32

@@ -232,6 +232,8 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     arr, axis = _flat_unless(arr, axis, "insert")
     shape = shape_of(arr)
     values, obj = operand(values, "insert"), plain_index(obj)
+    if not isinstance(values, Node) and arr.dtype.kind == "f":
+        values = values.astype(arr.dtype)  # as NumPy does, so that float32 stays float32
     missing = len(shape) - len(shape_of(values))
     values = reshape(values, (1,) * max(missing, 0) + shape_of(values))
     if isinstance(obj, int):  # then the first axis of the values lies along the axis
