@@ -198,6 +198,8 @@ def _as_data(g: Any, node: Node) -> Any:
 
 def own_data(g: Any, node: Node) -> Any:
     """A gradient that nothing else refers to; 0 where no cotangent came."""
+    if type(g) is float and type(node._raw) is float:
+        return g
     return _as_data(np.zeros(node.shape, node.dtype) if g is None else np.array(g), node)  # type: ignore[attr-defined]
 
 

@@ -56,7 +56,7 @@ Argnums = int | Sequence[int]
 # --------------------------------------------------------------------------- one call
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class _Call:
     """A function called on variables of its own: what it returned, and what came before.
 
@@ -93,6 +93,8 @@ class _Call:
 
     def value(self) -> Any:
         """What the function returned."""
+        if self.output_structure is LEAF:
+            return _left(self.outputs[0], self.recorded)
         return self.output_structure.rebuild(_left(y, self.recorded) for y in self.outputs)
 
     def pull(self, seeds: Iterable[Any]) -> list[Any]:
@@ -123,6 +125,9 @@ class _Call:
 
     def nested(self, slopes: Iterable[Any]) -> Any:
         """Derivatives with respect to the variables, nested like the arguments."""
+        if self.structure is LEAF:
+            (slope,) = slopes
+            return _like(slope, self.given[0])
         pairs = zip(slopes, self.given, strict=True)
         return self.structure.rebuild([_like(slope, given) for slope, given in pairs])
 
@@ -249,10 +254,10 @@ def _is_number(x: Any) -> bool:
 
 def _has_changed_leaf(order: Sequence[Node], but: Sequence[Node]) -> bool:
     """Whether a leaf of the caller's may look new, since its data was taken in again."""
-    return any(
-        node._first is None and node._shown is not None and all(node is not x for x in but)
-        for node in order
-    )
+    for node in order:
+        if node._shown is not None and node._first is None and all(node is not x for x in but):
+            return True
+    return False
 
 
 def _left(x: Any, recorded: bool) -> Any:
