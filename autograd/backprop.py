@@ -15,7 +15,7 @@ import numpy as np
 
 from .errors import DataError, GradientError, ShapeError, StaleGraphError
 from .graph import Node, topological_order
-from .ops.comparison import where
+from .ops.comparison import plain, where
 from .ops.shape import as_value, astype, broadcast_to, shape_of
 from .primitive import (
     Masked,
@@ -232,7 +232,7 @@ def _seed(output: Node, cotangent: Any) -> Any:
     _require_variable(output)
     data = output._raw
     if type(data) is float:
-        g = 1.0 if cotangent is None else as_weak_data(_plain(cotangent), "a cotangent")
+        g = 1.0 if cotangent is None else as_weak_data(plain(cotangent), "a cotangent")
         if np.ndim(g):
             raise ShapeError(f"the cotangent of a Value is one number, got shape {np.shape(g)}")
         return float(g)
@@ -244,16 +244,12 @@ def _seed(output: Node, cotangent: Any) -> Any:
                 f"backward(np.ones({data.shape}))"
             )
         return np.ones_like(data)
-    g = np.array(as_weak_data(_plain(cotangent), "a cotangent"), dtype=data.dtype)
+    g = np.array(as_weak_data(plain(cotangent), "a cotangent"), dtype=data.dtype)
     if g.shape != data.shape:
         raise ShapeError(
             f"a cotangent has the shape of its output: expected {data.shape}, got {g.shape}"
         )
     return g
-
-
-def _plain(x: Any) -> Any:
-    return x.numpy() if isinstance(x, Node) else x
 
 
 # --------------------------------------------------------------------------- the pass
@@ -317,7 +313,7 @@ def cotangents(
             except ArithmeticError:
                 pass
         if dropped is None:
-            _pull(node, g, table, differentiable, dropped, within)
+            _pull(node, g, table, differentiable, within)
         else:
             _pull_data(node, g, table, dropped)
 
@@ -386,10 +382,9 @@ def _pull(
     g: Any,
     table: dict[Node, Any],
     differentiable: bool,
-    dropped: list[Node] | None,
     within: set[Node] | None,
 ) -> None:
-    """Add what the cotangent `g` of a node contributes to those of its inputs."""
+    """Add what the cotangent `g` of a node contributes to those of its inputs, masks included."""
     inputs, primitive, params = node.inputs, node.primitive, node.params
     assert primitive is not None
     require_fresh(node, inputs)
@@ -412,20 +407,11 @@ def _pull(
         if all_at_once is not None:
             c = all_at_once[i]
         else:
-            try:
-                c = rule(g, out, *operands, **params)
-            except ArithmeticError:
-                c = apply_rule(rule, g, out, operands, params)
+            c = apply_rule(rule, g, out, operands, params)
         if reach is not None:
             c = _masked(c, reach[i])
-        if type(c) is Masked:
-            if dropped is None:
-                c = _fit_masked(c, x, fit)
-            else:
-                dropped.append(node)
-                c = fit(c.value, x)
-        elif c is not None:
-            c = fit(c, x)
+        if c is not None:
+            c = _fit_masked(c, x, fit) if type(c) is Masked else fit(c, x)
         if c is None:
             continue
         if type(c) is np.ndarray and x._first is None and (c is g or c.base is not None):
@@ -437,13 +423,8 @@ def _pull(
 def _pull_data(node: Node, g: Any, table: dict[Node, Any], dropped: list[Node]) -> None:
     """As `_pull`, on data and without masks: the usual case, in half the time."""
     inputs, primitive, params = node.inputs, node.primitive, node.params
-    operands = []
-    recorded, changed = node.epoch, False
-    for x in inputs:
-        changed |= x.epoch > recorded
-        operands.append(x._raw)
-    if changed:
-        raise _stale(node)
+    require_fresh(node, inputs)
+    operands = [x._raw for x in inputs]
     out, pullbacks = node._raw, primitive.pullbacks  # type: ignore[union-attr]
     all_at_once = pulled_together(pullbacks, g, out, operands, params)
     for i, (x, rule) in enumerate(zip(inputs, pullbacks, strict=False)):
@@ -465,7 +446,8 @@ def _pull_data(node: Node, g: Any, table: dict[Node, Any], dropped: list[Node]) 
         if (
             type(c) is not np.ndarray
             or type(data) is float
-            or (c.shape != data.shape or c.dtype is not data.dtype)
+            or c.shape != data.shape
+            or c.dtype is not data.dtype
         ):
             c = fit_data(c, x)
         if x._first is None and type(c) is np.ndarray and (c is g or c.base is not None):

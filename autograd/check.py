@@ -335,10 +335,11 @@ def _differences(
     fine = (value(x + h / 2) - value(x - h / 2)) / h
     if not np.isfinite([middle, plus, minus, coarse, fine]).all():
         return None
+    noise = 16 * eps * max(abs(plus), abs(minus), abs(middle)) / h
     return _Difference(
         slope=fine + (fine - coarse) / 3,
-        off_by=abs(fine - coarse) + 16 * eps * max(abs(plus), abs(minus), abs(middle)) / h,
-        noise=16 * eps * max(abs(plus), abs(minus), abs(middle)) / h,
+        off_by=abs(fine - coarse) + noise,
+        noise=noise,
         left=(middle - minus) / h,
         right=(plus - middle) / h,
     )

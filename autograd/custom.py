@@ -151,8 +151,8 @@ class custom_vjp:  # noqa: N801 (used as a decorator)
             ``rule(g, out, *args, **kwargs)`` takes the cotangent of the result, the result, and
             the arguments, and returns the cotangent of the argument: in a tuple, if there are
             several positional ones; None for one that has no derivative. A node given by name
-            is passed by position. Written with functions
-            that can be differentiated, it gives higher orders too.
+            is passed by position. Written with functions that can be differentiated, it gives
+            higher orders too.
         """
         self._rule = rule
         return rule

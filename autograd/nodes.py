@@ -48,7 +48,7 @@ def _plainly(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function that is constant between steps, on plain data."""
 
     def method(x: Any, y: Any) -> Any:
-        return function(*[current_data(z) if isinstance(z, Node) else z for z in (x, y)])
+        return function(comparison.plain(x), comparison.plain(y))
 
     return method
 

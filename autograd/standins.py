@@ -26,6 +26,7 @@ from .ops import (
     selection,
     signal,
 )
+from .ops.comparison import plain
 from .ops.shape import (
     axis_in,
     broadcast_to,
@@ -40,7 +41,7 @@ from .ops.shape import (
     swapaxes,
 )
 from .ops.shape import pad as pad_shape
-from .primitive import constant, current_data, describe
+from .primitive import constant, describe
 from .structure import flatten
 
 __all__ = [
@@ -83,11 +84,6 @@ __all__ = [
 Function = Callable[..., Any]
 
 # --------------------------------------------------------------------------- lists with nodes
-
-
-def plain(x: Any) -> Any:
-    """The numbers of a node; anything else as it is."""
-    return current_data(x) if isinstance(x, Node) else x
 
 
 def holds_node(x: Any) -> bool:
