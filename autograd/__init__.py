@@ -17,6 +17,7 @@ from .errors import (
     OutOfRangeError,
     PrimitiveError,
     RenderError,
+    ReplayError,
     ShapeError,
     SingularMatrixError,
     StaleGraphError,
@@ -37,7 +38,7 @@ from .nodes import Tensor, Value
 from .ops import elementary as _elementary
 from .ops import reduction as _reduction
 from .ops.arithmetic import add, div, identity, mul, neg, sub
-from .ops.comparison import clip, fmax, fmin, maximum, minimum, nan_to_num, where
+from .ops.comparison import callback, clip, fmax, fmin, maximum, minimum, nan_to_num, where
 from .ops.decomposition import (
     cholesky,
     cond,
@@ -226,6 +227,7 @@ from .ops.statistics import (
 )
 from .primitive import Example, Interval, Primitive, is_recording, no_grad
 from .render import Drawing, draw
+from .replay import jit
 
 # Not in __all__: `from autograd import *` leaves Python's own in place.
 abs, pow = _elementary.abs, _elementary.pow
@@ -254,6 +256,9 @@ __all__ = [
     "is_recording",
     "no_grad",
     "topological_order",
+    # recording once, replaying often
+    "callback",
+    "jit",
     # defining operations
     "checkpoint",
     "custom_vjp",
@@ -465,6 +470,7 @@ __all__ = [
     "OutOfRangeError",
     "PrimitiveError",
     "RenderError",
+    "ReplayError",
     "ShapeError",
     "SingularMatrixError",
     "StaleGraphError",

@@ -8,24 +8,31 @@ Run on data the pass gives numbers; run on nodes it records a graph of the gradi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 
-from .errors import DataError, GradientError, ShapeError, StaleGraphError
+from .errors import DataError, GradientError, ReplayError, ShapeError, StaleGraphError
 from .graph import Node, topological_order
+from .ops.arithmetic import identity
 from .ops.comparison import plain, where
 from .ops.shape import as_value, astype, broadcast_to, shape_of
 from .primitive import (
+    REAL,
+    EachOperand,
     Masked,
+    Primitive,
     Together,
     as_weak_data,
     constant_node,
     current_data,
     describe,
+    example,
+    is_tracing,
     new_node,
     recording,
+    untraced,
 )
 
 __all__ = ["backward", "gradients"]
@@ -50,6 +57,8 @@ def backward(output: Node, cotangent: Any = None) -> None:
     ------
     GradientError
         If `output` is a constant, or has several elements and no cotangent is given.
+    ReplayError
+        Inside a function that `jit` records.
     StaleGraphError
         If the data of a leaf was changed after it was recorded; no ``grad`` of a leaf is touched.
 
@@ -61,31 +70,25 @@ def backward(output: Node, cotangent: Any = None) -> None:
     >>> x.grad, y.grad
     (4.0, 2.0)
     """
+    if is_tracing():
+        raise ReplayError(
+            "backward() inside a function under jit would not be done again at a replay: call it "
+            "on the result, or use grad or gradients inside"
+        )
     seed = _seed(output, cotangent)
     dropped: list[Node] = []
-    reached, found = _visit(output, seed, dropped)
+    reached, found = cotangents({output: seed}, dropped=dropped)
     if dropped and not all(np.isfinite(g).all() for g in found):
-        reached, found = _visit(output, seed, None)
+        reached, found = cotangents({output: seed})
     for node, g in zip(reached, found, strict=True):
+        if type(g) is not float and type(g) is not np.ndarray:
+            g = _as_data(_without_mask(g), node)
         if node._first is None:
             node.grad = g if node.grad is None else _as_data(node.grad + g, node)
             continue
         if type(g) is not float:
             g.flags.writeable = False  # other nodes may hold the same array
         node.grad = g
-
-
-def _visit(output: Node, seed: Any, dropped: list[Node] | None) -> tuple[list[Node], list[Any]]:
-    """List the nodes that a cotangent reaches, and these; pairs would be work for the collector."""
-    reached: list[Node] = []
-    found: list[Any] = []
-    with np.errstate(all="ignore"):
-        for node, g in cotangents({output: seed}, dropped=dropped):
-            reached.append(node)
-            if type(g) is not float and type(g) is not np.ndarray:
-                g = _as_data(g.value if type(g) is Masked else g, node)
-            found.append(g)
-    return reached, found
 
 
 def gradients(
@@ -180,12 +183,15 @@ def _collect(
     dropped: list[Node] | None,
     differentiable: bool = False,
 ) -> dict[Node, Any]:
-    found: dict[Node, Any] = dict.fromkeys(nodes)
-    with np.errstate(all="ignore"):
-        for node, g in cotangents(seeds, differentiable, dropped, order, ends):
-            if node in found:
-                found[node] = g.value if type(g) is Masked else g
-    return found
+    wanted: dict[Node, Any] = dict.fromkeys(nodes)
+    reached, found = cotangents(seeds, wanted, differentiable, dropped, order, ends)
+    for node, g in zip(reached, found, strict=True):
+        wanted[node] = _without_mask(g)
+    return wanted
+
+
+def _without_mask(g: Any) -> Any:
+    return g.value if type(g) is Masked else g
 
 
 def _as_data(g: Any, node: Node) -> Any:
@@ -243,7 +249,7 @@ def _seed(output: Node, cotangent: Any) -> Any:
                 "as in .sum().backward(), or pass a cotangent of that shape, as in "
                 f"backward(np.ones({data.shape}))"
             )
-        return np.ones_like(data)
+        return np.ones(data.shape, data.dtype)
     g = np.array(as_weak_data(plain(cotangent), "a cotangent"), dtype=data.dtype)
     if g.shape != data.shape:
         raise ShapeError(
@@ -257,17 +263,19 @@ def _seed(output: Node, cotangent: Any) -> Any:
 
 def cotangents(
     seeds: Mapping[Node, Any],
+    wanted: Mapping[Node, Any] | None = None,
     differentiable: bool = False,
     dropped: list[Node] | None = None,
     order: Sequence[Node] | None = None,
     ends: Set[Node] = frozenset(),
-) -> Iterator[tuple[Node, Any]]:
-    """Walk back from outputs, yielding each node that a cotangent reaches, with it complete.
+) -> tuple[list[Node], list[Any]]:
+    """Walk back from outputs; list the wanted nodes, or all, that a cotangent reaches, and these.
 
-    On data, cotangents are floats and arrays; when `differentiable`, nodes. Consumers come before
-    their inputs. Where some elements of a cotangent do not exist it is `Masked`. Carrying masks
-    takes time and matters only if something is not finite: with a list `dropped` they are left
-    out, 0 standing for nothing, and the nodes that made them are listed.
+    Two lists, since pairs would be work for the garbage collector, and a table would miss the
+    cache. On data, cotangents are floats and arrays; when `differentiable`, nodes. Consumers come
+    before their inputs. Where some elements of a cotangent do not exist it is `Masked`. Carrying
+    masks takes time and matters only if something is not finite: with a list `dropped` they are
+    left out, 0 standing for nothing, and the nodes that made them are listed.
     """
     within = None
     if order is None:
@@ -276,46 +284,62 @@ def cotangents(
         within = {*order}
     if differentiable:
         notice_changes(order)
+    reached: list[Node] = []
+    found: list[Any] = []
     table = dict(seeds)
     take, get = table.pop, table.get
-    for node in reversed(order):
-        g = take(node, None)
-        if g is None:
-            continue
-        yield node, g
-        first: Any = node._first
-        if first is None or (ends and node in ends):
-            continue
-        # One number made from one or two: written out, since this is the loop that takes the time.
-        pulls = node.primitive.simple_pullbacks  # type: ignore[union-attr]
-        if pulls is not None and type(g) is float:
-            second = node._second
+    with np.errstate(all="ignore"):
+        for node in reversed(order):
+            g = take(node, None)
+            if g is None:
+                continue
+            if wanted is None or node in wanted:
+                reached.append(node)
+                found.append(g)
+            first: Any = node._first
+            if first is None or (ends and node in ends):
+                continue
+            primitive: Any = node.primitive
             try:
-                if second is None:
-                    if first.epoch > node.epoch:
-                        raise _stale(node)
-                    (pull,) = pulls
-                    a = pull(g, node._raw, first._raw)
-                else:
-                    if first.epoch > node.epoch or second.epoch > node.epoch:
-                        raise _stale(node)
-                    pull, pull_second = pulls
-                    x, y, out = first._raw, second._raw, node._raw
-                    a = None if first.is_constant else pull(g, out, x, y)
-                    if not second.is_constant:
-                        b = pull_second(g, out, x, y)
+                if type(g) is float and primitive.simple:
+                    # One number made from one or two: written out, as in this loop the time goes.
+                    rules = primitive.pullbacks
+                    second: Any = node._second
+                    if second is None:
+                        if first.epoch > node.epoch:
+                            raise _stale(node)
+                        (pull,) = rules
+                        a, b = pull(g, node._raw, first._raw), None
+                    else:
+                        if first.epoch > node.epoch or second.epoch > node.epoch:
+                            raise _stale(node)
+                        pull, pull_second = rules
+                        x, y, out = first._raw, second._raw, node._raw
+                        a = None if first.is_constant else pull(g, out, x, y)
+                        b = None if second.is_constant else pull_second(g, out, x, y)
+                    if a is not None:
+                        old = get(first)
+                        table[first] = a if old is None else old + a
+                    if b is not None:
                         old = get(second)
                         table[second] = b if old is None else old + b
-                if a is not None:
-                    old = get(first)
-                    table[first] = a if old is None else old + a
-                continue
+                    continue
+                if dropped is not None and primitive.separate and type(first) is not tuple:
+                    _pull_data(node, g, table, dropped)
+                    continue
             except ArithmeticError:
                 pass
-        if dropped is None:
-            _pull(node, g, table, differentiable, within)
-        else:
-            _pull_data(node, g, table, dropped)
+            rules = primitive.pullbacks
+            if (
+                differentiable
+                and primitive.simple
+                and type(g) is not Masked
+                and type(g._raw) is float
+            ):
+                _pull_values(node, g, table, rules, within)
+            else:
+                _pull(node, g, table, differentiable, dropped, within)
+    return reached, found
 
 
 def recorded_since(time: int, outputs: Sequence[Node]) -> tuple[list[Node], list[Node]]:
@@ -329,26 +353,28 @@ def recorded_since(time: int, outputs: Sequence[Node]) -> tuple[list[Node], list
     recent: list[Node] = []
     older: list[Node] = []
     seen: set[Node] = set()
-    stack: list[Any] = [*reversed(outputs)]
+    stack: list[Any] = [node for node in reversed(outputs) if not node.is_constant]
     while stack:
         node = stack.pop()
         if node is None:  # marks that the inputs of the node below it are done
             recent.append(stack.pop())
             continue
-        if node.is_constant or node in seen:
+        if node in seen:
             continue
         seen.add(node)
-        first = node._first
+        first, second = node._first, node._second
         if node.epoch < time:
             older.append(node)
         elif first is None:
             recent.append(node)
         elif type(first) is tuple:
-            stack += (node, None, *reversed(first))
-        elif node._second is None:
+            stack += (node, None, *[x for x in reversed(first) if not x.is_constant])
+        elif second is None or second.is_constant:
             stack += (node, None, first)
+        elif first.is_constant:
+            stack += (node, None, second)
         else:
-            stack += (node, None, node._second, first)
+            stack += (node, None, second, first)
     return recent, older
 
 
@@ -377,11 +403,38 @@ def _stale(node: Node) -> StaleGraphError:
     )
 
 
+def _pull_values(
+    node: Node,
+    g: Any,
+    table: dict[Node, Any],
+    pulls: Sequence[Any],
+    within: set[Node] | None,
+) -> None:
+    """As `_pull`, recorded, for one number made from one or two numbers."""
+    first: Any = node._first
+    second = node._second
+    operands = (first,) if second is None else (first, second)
+    recorded = node.epoch
+    for x, rule in zip(operands, pulls):  # noqa: B905 (this is hot)
+        if x.epoch > recorded:
+            raise _stale(node)
+        if x.is_constant or (within is not None and x not in within):
+            continue
+        c = rule(g, node, *operands)
+        if type(c) is not type(g):
+            if c is None:
+                continue
+            c = _fit_masked(c, x, fit_node) if type(c) is Masked else fit_node(c, x)
+        old = table.get(x)
+        table[x] = c if old is None else old + c
+
+
 def _pull(
     node: Node,
     g: Any,
     table: dict[Node, Any],
     differentiable: bool,
+    dropped: list[Node] | None,
     within: set[Node] | None,
 ) -> None:
     """Add what the cotangent `g` of a node contributes to those of its inputs, masks included."""
@@ -404,10 +457,18 @@ def _pull(
     for i, (x, rule) in enumerate(zip(inputs, primitive.pullbacks, strict=False)):
         if x.is_constant or rule is None or (within is not None and x not in within):
             continue
+        if type(x._raw) is not float and x._raw.dtype.kind != "f":
+            continue  # a stand-in for whole numbers, while a replay is recorded
         if all_at_once is not None:
             c = all_at_once[i]
         else:
-            c = apply_rule(rule, g, out, operands, params)
+            try:
+                c = apply_rule(rule, g, out, operands, params)
+            except ReplayError:
+                c = _pull_unread(rule, g, out, operands, x, params)
+        if dropped is not None and type(c) is Masked:
+            dropped.append(node)
+            c = c.value
         if reach is not None:
             c = _masked(c, reach[i])
         if c is not None:
@@ -421,39 +482,99 @@ def _pull(
 
 
 def _pull_data(node: Node, g: Any, table: dict[Node, Any], dropped: list[Node]) -> None:
-    """As `_pull`, on data and without masks: the usual case, in half the time."""
-    inputs, primitive, params = node.inputs, node.primitive, node.params
-    require_fresh(node, inputs)
-    operands = [x._raw for x in inputs]
-    out, pullbacks = node._raw, primitive.pullbacks  # type: ignore[union-attr]
-    all_at_once = pulled_together(pullbacks, g, out, operands, params)
-    for i, (x, rule) in enumerate(zip(inputs, pullbacks, strict=False)):
-        if x.is_constant or rule is None:
-            continue
-        if all_at_once is not None:
-            c = all_at_once[i]
-        else:
-            try:
-                c = rule(g, out, *operands, **params)
-            except ArithmeticError:
-                c = apply_rule(rule, g, out, operands, params)
+    """As `_pull`, of one or two operands, on data and without masks: the usual case."""
+    first: Any = node._first
+    second = node._second
+    rules: Any = node.primitive.pullbacks  # type: ignore[union-attr]
+    out, params = node._raw, node.params
+    a = b = None
+    if second is None:
+        if first.epoch > node.epoch:
+            raise _stale(node)
+        x, pull = first._raw, rules[0]
+        if pull is not None:
+            a = pull(g, out, x, **params) if params else pull(g, out, x)
+    else:
+        if first.epoch > node.epoch or second.epoch > node.epoch:
+            raise _stale(node)
+        x, y = first._raw, second._raw
+        pull, pull_second = rules[0], rules[1]
+        if not first.is_constant and pull is not None:
+            a = pull(g, out, x, y, **params) if params else pull(g, out, x, y)
+        if not second.is_constant and pull_second is not None:
+            b = pull_second(g, out, x, y, **params) if params else pull_second(g, out, x, y)
+    if a is not None:
+        _contribute(first, a, node, g, table, dropped)
+    if b is not None and second is not None:
+        _contribute(second, b, node, g, table, dropped)
+
+
+def _contribute(
+    x: Node, c: Any, node: Node, g: Any, table: dict[Node, Any], dropped: list[Node]
+) -> None:
+    """Add to the cotangent of an input what a rule of a node made from its cotangent `g`."""
+    data = x._raw
+    if type(c) is np.ndarray and type(data) is np.ndarray:  # as nearly always
+        if c.dtype is not data.dtype or c.shape != data.shape:
+            c = fit_data(c, x)
+    else:
         if type(c) is Masked:
             dropped.append(node)
             c = c.value
-        if c is None:
-            continue
-        data = x._raw
-        if (
-            type(c) is not np.ndarray
-            or type(data) is float
-            or c.shape != data.shape
-            or c.dtype is not data.dtype
-        ):
-            c = fit_data(c, x)
-        if x._first is None and type(c) is np.ndarray and (c is g or c.base is not None):
-            c = c.copy()  # the leaf's own: cotangents are shared between nodes
-        old = table.get(x)
-        table[x] = c if old is None else old + c
+        c = fit_data(c, x)
+    if x._first is None and type(c) is np.ndarray and (c is g or c.base is not None):
+        c = c.copy()  # the leaf's own: cotangents are shared between nodes
+    old = table.get(x)
+    table[x] = c if old is None else old + c
+
+
+# --------------------------------------------------------------------------- rules that decide
+
+
+def _pull_unread(
+    rule: Any, g: Any, out: Any, operands: Sequence[Any], x: Node, params: Mapping[str, Any]
+) -> Any:
+    """Record, for a replay, a rule that decides on numbers as one operation on these."""
+
+    def contribution(g: Any, out: Any, *operands: Any) -> Any:
+        c = rule(g, out, *operands, **params)
+        c = c.value if type(c) is Masked else c
+        return fit(c, x) if c is not None else np.zeros_like(x._raw)
+
+    def fit(c: Any, x: Node) -> Any:
+        return fit_node(c, x) if isinstance(c, Node) else fit_data(c, x)
+
+    return unread(g, out, *operands, function=contribution)
+
+
+def _slope_of(index: int, g: Any, out: Any, *operands: Any, function: Any) -> Any:
+    """Pull a cotangent back through a function of arrays, by its recorded graph."""
+
+    def slope(g: Any, *operands: Any) -> Any:
+        if any(isinstance(x, Node) for x in (g, *operands)):
+            with recording():
+                variables = [x if isinstance(x, Node) else constant_node(x) for x in operands]
+                aliases = [identity(x) for x in variables]
+                result = function(*aliases)
+                return recorded_pull({result: g}, [aliases[index]])[aliases[index]]
+        variables = [new_node(x) for x in operands]
+        with recording():
+            result = function(*variables)
+        found = pull({result: g}, [variables[index]])[variables[index]]
+        return own_data(found, variables[index])
+
+    return unread(g, *operands, function=slope)
+
+
+unread = Primitive(
+    "unread",
+    "rule",
+    None,
+    untraced,
+    EachOperand(_slope_of),
+    domain=(REAL,),
+    examples=(example((3,), function=lambda x: x * x),),
+)
 
 
 def pulled_together(
@@ -483,9 +604,12 @@ def fit_data(c: Any, x: Node) -> Any:
     data = x._raw
     if type(data) is float:
         return float(np.sum(c))
-    if type(c) is np.ndarray and c.shape == data.shape and c.dtype == data.dtype:
+    if type(c) is np.ndarray and c.dtype is data.dtype and c.shape == data.shape:
         return c
-    return np.asarray(_unbroadcast(np.asarray(c), data.shape), dtype=data.dtype)
+    c = np.asarray(c)  # of 0-d arrays NumPy makes numbers
+    if c.shape != data.shape:
+        c = _unbroadcast(c, data.shape)
+    return np.asarray(c, dtype=data.dtype)
 
 
 def fit_node(c: Any, x: Node) -> Any:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from functools import partial, update_wrapper, wraps
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from .backprop import pull, recorded_pull, recorded_since
 from .errors import DataError, GradientError, ShapeError
-from .graph import Node, clock
+from .graph import Node, clock, in_two_slots
 from .nodes import Value
 from .ops.arithmetic import identity
 from .ops.shape import shape_of
@@ -40,6 +40,8 @@ from .structure import Structure, flatten
 __all__ = ["checkpoint", "custom_vjp"]
 
 Function = Callable[..., Any]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class _Call:
@@ -206,9 +208,7 @@ def _recorded(call: _Call, nodes: Sequence[Node]) -> Node:
         result = _evaluate_custom(*[node._raw for node in nodes], call=call)
     if not is_recording() or all(node.is_constant for node in nodes):
         return constant_node(result)
-    node = record(_custom, result, nodes, {"call": call})
-    node.epoch = now
-    return node
+    return record(_custom, result, *in_two_slots(nodes), {"call": call}, now)
 
 
 def _evaluate_custom(*operands: Any, call: _Call) -> Any:
@@ -292,7 +292,7 @@ _custom = Primitive(
 # --------------------------------------------------------------------------- recomputation
 
 
-def checkpoint(function: Function) -> Function:
+def checkpoint(function: Callable[P, R]) -> Callable[P, R]:
     """Return a function that keeps nothing of its inside for the backward pass, but computes again.
 
     Memory then holds its arguments and its result only, and the inside of one call at a time
@@ -337,7 +337,8 @@ def checkpoint(function: Function) -> Function:
         # A leaf that is recent was written to before, and its data taken in now.
         call.outside = older + [x for x in recent if x.is_leaf and x not in known]
         data = _own_result(call, result._raw)
-        return record(_checkpoint, data, [*nodes, *call.outside], {"call": call})
+        inputs = in_two_slots([*nodes, *call.outside])
+        return record(_checkpoint, data, *inputs, {"call": call}, clock.now)
 
     return recomputed
 

@@ -11,6 +11,7 @@
     │   └── StaleGraphError                      data changed after the graph was recorded
     ├── NonFiniteError     (FloatingPointError)  a nan or an infinity where training met it
     ├── CheckError         (AssertionError)      a derivative that finite differences contradict
+    ├── ReplayError        (TypeError)           a function that cannot be recorded and replayed
     ├── PrimitiveError     (ValueError)          a primitive defined twice or not completely
     └── RenderError        (RuntimeError)        a picture that cannot be made
 
@@ -29,6 +30,7 @@ __all__ = [
     "OutOfRangeError",
     "PrimitiveError",
     "RenderError",
+    "ReplayError",
     "ShapeError",
     "SingularMatrixError",
     "StaleGraphError",
@@ -122,6 +124,14 @@ class CheckError(AutogradError, AssertionError):
     """A derivative that finite differences contradict; the message is the report.
 
     >>> issubclass(CheckError, AssertionError)
+    True
+    """
+
+
+class ReplayError(AutogradError, TypeError):
+    """A function that cannot be recorded once and replayed: it decides on numbers.
+
+    >>> issubclass(ReplayError, TypeError)
     True
     """
 

@@ -16,7 +16,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import update_wrapper
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -33,6 +33,7 @@ from .primitive import (
     current_data,
     describe,
     is_recording,
+    new_node,
     recording,
     recording_quietly,
 )
@@ -51,6 +52,9 @@ __all__ = [
 ]
 
 Function = Callable[..., Any]
+P = ParamSpec("P")  # of a function, which its derivatives share
+R = TypeVar("R")
+T = TypeVar("T")
 Argnums = int | Sequence[int]
 
 # --------------------------------------------------------------------------- one call
@@ -160,7 +164,7 @@ def _call(
         result = f(*called, **kwargs)
     result, aux = _with_aux(name, result) if has_aux else (result, None)
     outputs, output_structure = _outputs(name, result)
-    beside, aux_structure = flatten(aux) if has_aux else ([aux], LEAF)
+    beside, aux_structure = flatten(aux) if has_aux else ([], LEAF)
     order, older = recorded_since(started, [y for y in outputs + beside if isinstance(y, Node)])
     is_open = (
         bool(older)
@@ -168,7 +172,8 @@ def _call(
         or _has_changed_leaf(order, but=variables)
     )
     recorded = is_open and is_recording()
-    aux = aux_structure.rebuild([_left(x, recorded) for x in beside])
+    if has_aux:
+        aux = aux_structure.rebuild([_left(x, recorded) for x in beside])
     return _Call(
         given, structure, variables, outputs, output_structure, aux, started, order, recorded
     )
@@ -206,6 +211,8 @@ def _variable(name: str, given: Any) -> Node:
             alias: Node = identity(given)
             return alias
         given = current_data(given)
+    if type(given) is np.ndarray and given.dtype.kind == "f":
+        return new_node(np.array(given))
     if isinstance(given, (np.ndarray, np.generic)):
         tensor = Tensor(given)
         if tensor.is_constant:
@@ -254,10 +261,8 @@ def _is_number(x: Any) -> bool:
 
 def _has_changed_leaf(order: Sequence[Node], but: Sequence[Node]) -> bool:
     """Whether a leaf of the caller's may look new, since its data was taken in again."""
-    for node in order:
-        if node._shown is not None and node._first is None and all(node is not x for x in but):
-            return True
-    return False
+    read = [node for node in order if node._shown is not None and node._first is None]
+    return any(all(node is not x for x in but) for node in read) if read else False
 
 
 def _left(x: Any, recorded: bool) -> Any:
@@ -304,11 +309,11 @@ def _require_callable(name: str, f: Any) -> None:
         raise DataError(f"{name} takes a function, got {describe(f)}")
 
 
-def _named(name: str, f: Function) -> Callable[[Function], Function]:
+def _named(name: str, f: Callable[P, Any]) -> Callable[[Callable[..., T]], Callable[P, T]]:
     """Give the derivative of a function its name and text."""
     _require_callable(name, f)
 
-    def decorate(function: Function) -> Function:
+    def decorate(function: Callable[..., T]) -> Callable[P, T]:
         update_wrapper(function, f, updated=())
         function.__name__ = f"{name}({getattr(f, '__name__', 'function')})"
         return function
@@ -319,7 +324,9 @@ def _named(name: str, f: Function) -> Callable[[Function], Function]:
 # --------------------------------------------------------------------------- gradients
 
 
-def value_and_grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) -> Function:
+def value_and_grad(
+    f: Callable[P, R], argnums: Argnums = 0, *, has_aux: bool = False
+) -> Callable[P, tuple[R, Any]]:
     """Return a function that gives the value of `f` and its gradient, in one pass each.
 
     Parameters
@@ -388,10 +395,10 @@ def _size(x: Any) -> int:
 
 def _ones(x: Any) -> Any:
     data = x._raw if isinstance(x, Node) else x
-    return np.ones_like(data) if isinstance(data, np.ndarray) else 1.0
+    return np.ones(data.shape, data.dtype) if isinstance(data, np.ndarray) else 1.0
 
 
-def grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) -> Function:
+def grad(f: Callable[P, Any], argnums: Argnums = 0, *, has_aux: bool = False) -> Callable[P, Any]:
     """Return a function that gives the gradient of `f`.
 
     Parameters, errors and nesting are those of `value_and_grad`; the result is the gradient
@@ -628,7 +635,9 @@ def _slopes(call: _Call) -> _Call:
 # --------------------------------------------------------------------------- matrices
 
 
-def jacobian(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) -> Function:
+def jacobian(
+    f: Callable[P, Any], argnums: Argnums = 0, *, has_aux: bool = False
+) -> Callable[P, Any]:
     """Return a function that gives the Jacobian of `f`: each result by each argument.
 
     Taken row by row in reverse, or column by column forward, whichever costs less.
@@ -730,7 +739,9 @@ def _block(parts: list[Any], axis: int, y: Any, x: Node, recorded: bool) -> Any:
         return whole if whole.dtype == dtype else astype(whole, dtype=dtype.name)
 
 
-def hessian(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) -> Function:
+def hessian(
+    f: Callable[P, Any], argnums: Argnums = 0, *, has_aux: bool = False
+) -> Callable[P, Any]:
     """Return a function that gives the Hessian of `f`: the matrix of its second derivatives.
 
     Parameters and errors are those of `value_and_grad`. For one array the result has shape
@@ -752,11 +763,13 @@ def hessian(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) -> Func
 # --------------------------------------------------------------------------- constants
 
 
-def stop_gradient(tree: Any) -> Any:
+def stop_gradient(tree: T) -> T:
     """Return numbers, arrays or nodes, nested or not, with every node made a constant.
 
     >>> grad(lambda x: x * stop_gradient(x))(3.0)
     3.0
     """
     leaves, structure = flatten(tree)
-    return structure.rebuild([x.detach() if isinstance(x, (Value, Tensor)) else x for x in leaves])
+    stopped = [x.detach() if isinstance(x, (Value, Tensor)) else x for x in leaves]
+    result: T = structure.rebuild(stopped)
+    return result

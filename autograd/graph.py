@@ -39,7 +39,7 @@ class Clock:
     __slots__ = ("_lock", "now")
 
     def __init__(self) -> None:
-        self.now = 0
+        self.now = 1  # a number in a formula is of time 0
         self._lock = Lock()
 
     def tick(self) -> int:
@@ -121,15 +121,6 @@ class Node:
             return first
         return (first,) if second is None else (first, second)  # type: ignore[return-value]
 
-    def _set_inputs(self, inputs: Sequence[Node]) -> None:
-        if len(inputs) > 2:
-            self._first = tuple(inputs)
-        elif inputs:
-            self._first = inputs[0]
-        else:
-            self._first = None
-        self._second = inputs[1] if len(inputs) == 2 else None
-
     @property
     def shape(self) -> tuple[int, ...]:
         """The lengths of the axes of the data; () for one number."""
@@ -186,6 +177,16 @@ class Node:
         )
 
 
+def in_two_slots(inputs: Sequence[Node]) -> tuple[Any, Node | None]:
+    """What the two slots of a node hold for its inputs."""
+    count = len(inputs)
+    if count == 2:
+        return inputs[0], inputs[1]
+    if count > 2:
+        return tuple(inputs), None
+    return inputs[0] if count else None, None
+
+
 N = TypeVar("N", bound=Node)
 
 _pickling_below: ContextVar[bool] = ContextVar("_pickling_below", default=False)
@@ -216,7 +217,7 @@ def _restore(below: object, kind: type[N], fields: tuple[Any, ...], inputs: tupl
     node._raw, node.grad, node.label, node.primitive, params, node.epoch, constant = fields
     node.params = params or NO_PARAMS
     node.is_constant = constant
-    node._set_inputs(inputs)
+    node._first, node._second = in_two_slots(inputs)
     clock.catch_up(node.epoch)
     return node
 

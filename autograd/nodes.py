@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from . import backprop, primitive, protocol
-from .errors import DataError, GradientError, ShapeError
+from .errors import DataError, GradientError, ReplayError, ShapeError
 from .graph import NO_PARAMS, Node, clock
 from .ops import (
     arithmetic,
@@ -27,11 +27,14 @@ from .ops import shape as shapes
 from .primitive import (
     as_data,
     as_float,
+    as_operator,
     as_weak_data,
     constant_node,
     current_data,
     describe,
     is_differentiating,
+    is_tracing,
+    require_unread,
 )
 
 __all__ = ["Tensor", "Value"]
@@ -57,8 +60,10 @@ def _quotient_and_remainder(x: Any, y: Any) -> tuple[Any, Any]:
     return _plainly(operator.floordiv)(x, y), elementary.remainder(x, y)
 
 
-def _comparison(compare: Callable[..., Any]) -> Callable[..., Any]:
+def _comparison(compare: Callable[..., Any], recorded: Callable[..., Any]) -> Callable[..., Any]:
     def method(self: Node, other: Any) -> Any:
+        if is_tracing():
+            return recorded(self, other)
         try:
             data = current_data(other) if isinstance(other, Node) else as_weak_data(other)
         except DataError:
@@ -79,6 +84,7 @@ def _of_data(name: str) -> Callable[..., Any]:
     compute = getattr(np.ndarray, name)
 
     def method(self: Node, *args: Any, **options: Any) -> Any:
+        require_unread(self, name)
         plain = [current_data(x) if isinstance(x, Node) else x for x in args]
         return compute(current_data(self), *plain, **options)
 
@@ -92,19 +98,19 @@ class _Operators(Node):
 
     __slots__ = ()
 
-    __add__ = arithmetic.add
+    __add__ = as_operator(arithmetic.add)
     __radd__ = _reflected(arithmetic.add)
-    __sub__ = arithmetic.sub
+    __sub__ = as_operator(arithmetic.sub)
     __rsub__ = _reflected(arithmetic.sub)
-    __mul__ = arithmetic.mul
+    __mul__ = as_operator(arithmetic.mul)
     __rmul__ = _reflected(arithmetic.mul)
-    __truediv__ = arithmetic.div
+    __truediv__ = as_operator(arithmetic.div)
     __rtruediv__ = _reflected(arithmetic.div)
-    __pow__ = elementary.pow
+    __pow__ = as_operator(elementary.pow)
     __rpow__ = _reflected(elementary.pow)
-    __mod__ = elementary.remainder
+    __mod__ = as_operator(elementary.remainder)
     __rmod__ = _reflected(elementary.remainder)
-    __matmul__ = linalg.matmul
+    __matmul__ = as_operator(linalg.matmul)
     __rmatmul__ = _reflected(linalg.matmul)
     __neg__ = arithmetic.neg
     __divmod__ = _quotient_and_remainder
@@ -113,13 +119,18 @@ class _Operators(Node):
     __rfloordiv__ = _reflected(_plainly(operator.floordiv))
     __abs__ = elementary.abs
 
-    __lt__ = _comparison(operator.lt)
-    __le__ = _comparison(operator.le)
-    __gt__ = _comparison(operator.gt)
-    __ge__ = _comparison(operator.ge)
-    __eq__ = _comparison(operator.eq)
-    __ne__ = _comparison(operator.ne)
+    __lt__ = _comparison(operator.lt, comparison.less)
+    __le__ = _comparison(operator.le, comparison.less_equal)
+    __gt__ = _comparison(operator.gt, comparison.greater)
+    __ge__ = _comparison(operator.ge, comparison.greater_equal)
+    __eq__ = _comparison(operator.eq, comparison.equal)
+    __ne__ = _comparison(operator.ne, comparison.not_equal)
     __hash__ = object.__hash__
+    __and__ = comparison.bit_and
+    __rand__ = _reflected(comparison.bit_and)
+    __or__ = comparison.bit_or
+    __ror__ = _reflected(comparison.bit_or)
+    __invert__ = comparison.bit_not
 
     abs = elementary.abs
     sign = elementary.sign
@@ -170,6 +181,7 @@ class _Operators(Node):
         return self
 
     def __float__(self) -> float:
+        require_unread(self, "float()")
         if self._must_stay_a_node():
             raise GradientError(
                 f"inside a derivative, float() of a {type(self).__name__} would forget how it was "
@@ -179,12 +191,14 @@ class _Operators(Node):
         return float(self._number())
 
     def __int__(self) -> int:
+        require_unread(self, "int()")
         return int(self._number())
 
     def __round__(self, digits: int | None = None) -> Any:
         return round(self._number(), digits)
 
     def __bool__(self) -> bool:
+        require_unread(self, "a decision (if, while, and, or)")
         return bool(self._number())
 
     def __copy__(self) -> Any:
@@ -202,13 +216,8 @@ class _Operators(Node):
     # NumPy's own functions take nodes: see protocol.py. Where one takes none, as np.array does,
     # it asks for an array, and gets an error rather than numbers that have lost their gradient.
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *operands: Any, **options: Any) -> Any:
-        return protocol.array_ufunc(ufunc, method, *operands, **options)
-
-    def __array_function__(
-        self, function: Any, types: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> Any:
-        return protocol.array_function(function, types, args, kwargs)
+    __array_ufunc__ = protocol.array_ufunc
+    __array_function__ = protocol.array_function
 
     def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
         raise DataError(
@@ -224,21 +233,23 @@ class _Operators(Node):
         >>> Tensor([[2.5]]).item()
         2.5
         """
-        number = self._number()
         if not self._must_stay_a_node():
-            return number
+            return self._number()
+        self._require_one_number()
         return self if type(self._raw) is float else shapes.as_value(self)
 
     def _number(self) -> Any:
+        self._require_one_number()
+        require_unread(self, "this")
         data = current_data(self)
-        if type(data) is float:
-            return data
-        if data.size != 1:
+        return data if type(data) is float else data.item()
+
+    def _require_one_number(self) -> None:
+        if self.size != 1:
             raise ShapeError(
-                f"a Tensor of shape {data.shape} is not one number: reduce it, index it, "
+                f"a Tensor of shape {self.shape} is not one number: reduce it, index it, "
                 "or compare with .any() or .all() of the result"
             )
-        return data.item()
 
     def detach(self) -> Any:
         """Return a constant with the same data and label: no gradient flows through it.
@@ -247,6 +258,8 @@ class _Operators(Node):
         >>> Value(2.0).detach()
         Value(2.0, constant)
         """
+        if is_tracing() and not self.is_constant:
+            return comparison.fixed(self)
         node = constant_node(current_data(self))
         node.label = self.label
         return node
@@ -301,14 +314,22 @@ class Value(_Operators):
     @property
     def data(self) -> float:
         """The number. Set it on a leaf to change it; graphs recorded before become stale."""
+        require_unread(self, "data")
         number: float = self._raw
         return number
 
     @data.setter
     def data(self, data: Any) -> None:
+        _refuse_recorded()
         self._refuse_computed()
         self._raw = data._raw if type(data) is Value else _one_number(data)
         self.epoch = clock.tick()
+
+    def numpy(self) -> float:
+        """Return the data, a float."""
+        require_unread(self, "numpy()")
+        number: float = self._raw
+        return number
 
     def __index__(self) -> int:
         raise DataError(
@@ -320,7 +341,15 @@ class Value(_Operators):
         return f"Value({self._raw!r}{self._description()})"
 
     def __format__(self, spec: str) -> str:
-        return format(self._raw, spec) if spec else repr(self)
+        return format(self._number(), spec) if spec else repr(self)
+
+
+def _refuse_recorded() -> None:
+    if is_tracing():
+        raise ReplayError(
+            "data is set while jit records, and a replay would not set it again: set it outside of "
+            "the function"
+        )
 
 
 def _one_number(data: Any) -> float:
@@ -395,6 +424,7 @@ class Tensor(_Operators):
         A computed node's array is read-only.
         """
         array: np.ndarray
+        require_unread(self, "data")
         if self._first is not None:
             return self.numpy()
         if self._shown is None:
@@ -404,6 +434,7 @@ class Tensor(_Operators):
 
     @data.setter
     def data(self, data: Any) -> None:
+        _refuse_recorded()
         self._refuse_computed()
         given = current_data(data) if isinstance(data, Node) else as_data(data, "data")
         if type(given) is np.ndarray and given.dtype == self._raw.dtype:
@@ -442,6 +473,7 @@ class Tensor(_Operators):
         >>> Tensor([1.0, 2.0]).numpy()
         array([1., 2.])
         """
+        require_unread(self, "numpy()")
         data: np.ndarray = current_data(self)
         data.flags.writeable = False  # then no view can be made writable again
         return data.view()
@@ -465,6 +497,7 @@ class Tensor(_Operators):
         return (self[i] for i in range(len(self)))
 
     def __contains__(self, number: Any) -> bool:
+        require_unread(self, "in")
         return bool(np.any(current_data(self) == _plain(number)))
 
     def __getitem__(self, index: Any) -> Any:
@@ -514,6 +547,7 @@ class Tensor(_Operators):
         """Convert to another dtype; the gradient is converted back. Integers are a constant."""
         checked = _checked_dtype(dtype)
         if checked.kind != "f":
+            require_unread(self, "astype to whole numbers")
             return constant_node(_converted(current_data(self), checked))
         return shapes.astype(self, dtype=checked.name)
 
@@ -549,6 +583,7 @@ class Tensor(_Operators):
     def tolist(self) -> Any:
         """Return the numbers as nested lists; inside a derivative as nested lists of `Value`s."""
         if not self._must_stay_a_node():
+            require_unread(self, "tolist()")
             return current_data(self).tolist()
         return [row.tolist() for row in self] if self.shape else self.item()
 

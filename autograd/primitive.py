@@ -8,20 +8,28 @@ where tests may sample it. Every other part of the package reads the record.
 from __future__ import annotations
 
 import inspect
+import linecache
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ContextDecorator, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from itertools import count
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from .errors import AutogradError, DataError, OutOfRangeError, PrimitiveError, ShapeError
-from .graph import NO_PARAMS, Node, clock
+from .errors import (
+    AutogradError,
+    DataError,
+    OutOfRangeError,
+    PrimitiveError,
+    ReplayError,
+    ShapeError,
+)
+from .graph import NO_PARAMS, Node, clock, in_two_slots
 
 __all__ = ["Example", "Interval", "Primitive", "is_recording", "no_grad"]
 
@@ -131,6 +139,8 @@ class Primitive:
         Each output element depends on the corresponding elements of the operands only.
     structural : bool
         The pullback only moves cotangents, adds them up and scales them by constants.
+    neutral : sequence of float or None
+        For each operand the number with which the result is the other operand, bit for bit.
 
     Examples
     --------
@@ -150,17 +160,22 @@ class Primitive:
     examples: Sequence[Example] = ()
     elementwise: bool = False
     structural: bool = False
-    simple_pullbacks: tuple[Function, ...] | None = field(init=False)
-    """The pullbacks, where a node of floats needs nothing but one or two operands to apply them."""
+    neutral: tuple[float | None, ...] = ()
+    separate: bool = field(init=False)
+    """Whether each operand has a pullback of its own, in a list."""
+    simple: bool = field(init=False)
+    """Whether the pullbacks take one or two floats and nothing else, and each gives a float."""
     module: str = field(init=False)
     """Where it was defined."""
 
     def __post_init__(self) -> None:
         module = _defining_module()
         object.__setattr__(self, "module", module)
+        separate = not isinstance(self.pullbacks, EachOperand)
         simple = self.scalar is not None and self.elementwise and not self.examples
-        pulls = tuple(self.pullbacks) if simple and len(self.domain) <= 2 else None
-        object.__setattr__(self, "simple_pullbacks", pulls)
+        simple = simple and separate and len(self.domain) <= 2 and all(self.pullbacks)
+        object.__setattr__(self, "separate", separate)
+        object.__setattr__(self, "simple", simple)
         known = REGISTRY.get(self.name)
         if known is not None and not known.module == module == "__main__":  # a cell run again
             raise PrimitiveError(f"a primitive named {self.name!r} exists already: choose another")
@@ -182,6 +197,11 @@ class Primitive:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Primitive:
         return self
+
+    @property
+    def has_derivative(self) -> bool:
+        """Whether any operand has one."""
+        return isinstance(self.pullbacks, EachOperand) or any(self.pullbacks)
 
     def domain_of(self, index: int) -> Interval:
         """Where an operand may be sampled; the last domain stands for all further operands."""
@@ -282,11 +302,17 @@ class no_grad(ContextDecorator):  # noqa: N801 (used like a function)
 @contextmanager
 def recording(on: bool = True) -> Iterator[None]:
     """Record, or do not, in the current thread and async task."""
-    token = _recording.set(on)
+    token = _recording.set(on and _tape())
     try:
         yield
     finally:
         _recording.reset(token)
+
+
+def _tape() -> Any:
+    """What stands for recording: the tape of a recording to be replayed, or True."""
+    trace = _tracing.get()
+    return True if trace is None else trace.tape
 
 
 _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
@@ -295,6 +321,84 @@ _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 def is_differentiating() -> bool:
     """Whether a function is being called by `grad` or one of its relatives."""
     return _quiet.get()
+
+
+class _Trace:
+    """A recording that is going on, to be replayed.
+
+    Attributes
+    ----------
+    tape : list
+        The nodes that were recorded, in order, after a first item that makes it true.
+    masked : bool
+        Whether elements of a cotangent that do not exist were recorded as 0.
+    """
+
+    __slots__ = ("masked", "tape")
+
+    def __init__(self) -> None:
+        self.tape: list[Any] = [None]
+        self.masked = False
+
+
+_tracing: ContextVar[_Trace | None] = ContextVar("tracing", default=None)
+
+
+def is_tracing() -> bool:
+    """Whether a function is being recorded to be replayed: its numbers will be others then."""
+    return _tracing.get() is not None
+
+
+def drop_masks() -> None:
+    """Note that what is recorded has 0 where no gradient exists."""
+    trace = _tracing.get()
+    assert trace is not None
+    trace.masked = True
+
+
+@contextmanager
+def tracing() -> Iterator[_Trace]:
+    """Record what is replayed later, so that no number of it may decide what is recorded."""
+    trace = _Trace()
+    token = _tracing.set(trace)
+    try:
+        with recording_quietly():
+            yield trace
+    finally:
+        _tracing.reset(token)
+
+
+def untraced(*operands: Any, function: Function) -> Any:
+    """Call a function of numbers and arrays, which may decide on them: it is not recorded."""
+    token = _tracing.set(None)
+    try:
+        return function(*operands)
+    finally:
+        _tracing.reset(token)
+
+
+def require_unread(x: Any, what: str) -> None:
+    """Raise a `ReplayError` if `x` is a node whose number `what` would freeze into a replay."""
+    if _tracing.get() is not None and isinstance(x, Node) and not x.is_constant:
+        raise ReplayError(
+            f"{what} needs the number of a {type(x).__name__} while jit records{_users_line()}: "
+            "a replay would repeat what was decided by it for all other numbers. Choose with "
+            "where, maximum, minimum or clip, which are replayed; leave the function without jit; "
+            "or take the decision outside of it"
+        )
+
+
+def _users_line() -> str:
+    """Where the user's code is, as ", at file:line: source"."""
+    frame = sys._getframe()
+    here = __name__.partition(".")[0]
+    while frame.f_back is not None and (
+        str(frame.f_globals.get("__name__", "")).partition(".")[0] in (here, "numpy", "contextlib")
+    ):
+        frame = frame.f_back
+    path, line = frame.f_code.co_filename, frame.f_lineno
+    source = linecache.getline(path, line, frame.f_globals).strip()
+    return f", at {path}:{line}" + (f": {source}" if source else "")
 
 
 class recording_quietly:  # noqa: N801 (used like a function)
@@ -307,7 +411,7 @@ class recording_quietly:  # noqa: N801 (used like a function)
     __slots__ = ("_errors", "_tokens")
 
     def __enter__(self) -> None:
-        self._tokens = _recording.set(True), _quiet.set(True)
+        self._tokens = _recording.set(_tape()), _quiet.set(True)
         self._errors = np.errstate(all="ignore")
         self._errors.__enter__()
 
@@ -328,47 +432,44 @@ def apply(primitive: Primitive, operands: Sequence[Any], params: Mapping[str, An
     """
     now = clock.now  # before the data is read: a change by another thread is noticed
     data: list[Any] = []
-    has_nodes = live = False
-    all_nodes = True
+    plain: list[int] = []  # which of the operands are no nodes
+    live = False
     for x in operands:
         if isinstance(x, Node):
-            has_nodes = True
-            live = live or not x.is_constant
             if x._shown is not None and x._adopt_changes():
                 return apply(primitive, operands, params)  # the clock has moved on
+            live = live or not x.is_constant
             data.append(x._raw)
         else:
-            all_nodes = False
-            data.append(as_data(x, primitive.name))
-    if not has_nodes:
-        return _evaluate_plain(primitive, data, params)
+            plain.append(len(data))
+            data.append(x if type(x) is float else as_data(x, primitive.name))
     if live and _recording.get():
-        if not all_nodes:
+        if plain:
             operands = list(operands)
-            for i, x in enumerate(operands):
-                if not isinstance(x, Node):
-                    kind = type(data[i])
-                    is_number = kind is float or kind is int
-                    x = _constant_value(data[i]) if is_number else constant(data[i])
-                    x.epoch = now
-                    operands[i], data[i] = x, x._raw
-        node = record(primitive, _evaluate(primitive, data, params), operands, params)
-        node.epoch = now
-        return node
+            for i in plain:
+                operands[i] = x = _constant_of(data[i], now)
+                data[i] = x._raw
+        result = _evaluate(primitive, data, params)
+        return record(primitive, result, *in_two_slots(operands), params, now)
+    if live:
+        for x in operands:
+            require_unread(x, "no_grad")
+    if len(plain) == len(data):
+        return _evaluate_plain(primitive, data, params)
     data = [x.item() if isinstance(x, np.generic) else x for x in data]
     return constant_node(_evaluate(primitive, data, params))
 
 
 def _evaluate(primitive: Primitive, data: list[Any], params: Mapping[str, Any]) -> Any:
-    scalar = primitive.scalar
+    scalar, array = primitive.scalar, primitive.array
     if scalar is not None and type(data[0]) is not np.ndarray and np.ndarray not in map(type, data):
         return primitive.on_floats(*map(as_float, data), **params)
     try:
-        if _quiet.get():
-            result = primitive.array(*data, **params)
-        else:
+        if not _quiet.get():
             with np.errstate(all="ignore"):
-                result = primitive.array(*data, **params)
+                result = array(*data, **params)
+        else:
+            result = array(*data, **params) if params else array(*data)
     except AutogradError:
         raise
     except tuple(_OUR_ERRORS) as error:
@@ -418,27 +519,32 @@ def current_data(node: Node) -> Any:
 
 
 def record(
-    primitive: Primitive, data: Any, inputs: Sequence[Node], params: Mapping[str, Any]
+    primitive: Primitive,
+    data: Any,
+    first: Any,
+    second: Node | None,
+    params: Mapping[str, Any],
+    now: int,
 ) -> Node:
-    """Make the node that stands for `primitive` applied to `inputs` with result `data`."""
-    kind = Value if type(data) is float else Tensor
-    node: Node = object.__new__(kind)
-    if kind is Tensor:
+    """Make the node of what a primitive computed from inputs, given `in_two_slots`, at a time."""
+    node: Node
+    if type(data) is float:
+        node = object.__new__(Value)
+    else:
+        node = object.__new__(Tensor)
         node._shown = None
     node._raw = data
-    if len(inputs) == 2:
-        node._first, node._second = inputs
-    elif len(inputs) == 1:
-        (node._first,) = inputs
-        node._second = None
-    else:
-        node._set_inputs(inputs)
+    node._first = first
+    node._second = second
     node.primitive = primitive
     node.params = params
     node.grad = None
     node.label = ""
-    node.epoch = clock.now
+    node.epoch = now
     node.is_constant = False
+    trace = _tracing.get()
+    if trace is not None:
+        trace.tape.append(node)
     return node
 
 
@@ -478,8 +584,17 @@ def _constant_value(x: Any) -> Node:
 
 def constant(x: Any) -> Node:
     """Make a constant from a number or an array of the user's, which is copied."""
-    data = as_weak_data(x)
-    return constant_node(data.copy() if type(data) is np.ndarray else float(data))
+    return _constant_of(as_data(x), clock.now)
+
+
+def _constant_of(data: Any, now: int) -> Node:
+    """As `constant`, of what was checked to be one, at a time."""
+    kind = type(data)
+    if kind is float or kind is int:
+        return _constant_value(data)
+    node = constant_node(data.copy() if kind is np.ndarray else float(data))
+    node.epoch = now
+    return node
 
 
 # --------------------------------------------------------------------------- what is a number
@@ -549,6 +664,13 @@ def _array_of_numbers(x: Iterable[Any], who: str) -> np.ndarray | None:
     return array if array.dtype.kind in "fiub" else None
 
 
+@lru_cache(maxsize=256)
+def is_foreign(kind: type[Any]) -> bool:
+    """Whether a class overrides NumPy's functions itself, and may know of nodes: ask it."""
+    theirs = getattr(kind, "__array_ufunc__", np.ndarray.__array_ufunc__)
+    return theirs is not np.ndarray.__array_ufunc__ and not issubclass(kind, Node)
+
+
 def fixed_number(x: Any, name: str) -> float:
     """Check a parameter that is not differentiated; a node there would lose its gradient."""
     data = None if isinstance(x, Node) else as_data(x, name)
@@ -573,15 +695,50 @@ def elementwise(
     name: str,
     scalar: Function,
     array: Function,
-    *pullbacks: Function,
+    *pullbacks: Function | None,
     domain: Sequence[Interval],
     doc: str,
     label: str | None = None,
+    neutral: tuple[float | None, ...] = (),
 ) -> Function:
     """Define an elementwise primitive of one or two operands and return its public function."""
-    primitive = Primitive(name, label or name, scalar, array, pullbacks, domain, elementwise=True)
-    function = (_unary if len(pullbacks) == 1 else _binary)(primitive)
-    return publish(function, primitive, doc)
+    primitive = Primitive(
+        name, label or name, scalar, array, pullbacks, domain, elementwise=True, neutral=neutral
+    )
+    return publish(function_of(primitive), primitive, doc)
+
+
+def function_of(primitive: Primitive) -> Function:
+    """Make the function that applies an elementwise primitive of one or two operands."""
+    return (_unary if len(primitive.domain) == 1 else _binary)(primitive)
+
+
+def as_operator(function: Function) -> Function:
+    """A function of two operands as the method of an operator.
+
+    As with NumPy's arrays, what overrides NumPy's functions itself gets to answer by its
+    reflected method; anything else that is no number is an error.
+    """
+    primitive: Primitive = function.primitive  # type: ignore[attr-defined]
+    if primitive.elementwise:
+        method = _binary(primitive, _apply_or_defer)
+    else:
+
+        def method(x: Any, y: Any) -> Any:
+            return _apply_or_defer(primitive, (x, y), NO_PARAMS)
+
+    return publish(method, primitive, function.__doc__)
+
+
+def _apply_or_defer(
+    primitive: Primitive, operands: Sequence[Any], params: Mapping[str, Any]
+) -> Any:
+    try:
+        return apply(primitive, operands, params)
+    except DataError:
+        if any(map(is_foreign, map(type, operands))):
+            return NotImplemented
+        raise
 
 
 def publish(function: Function, primitive: Primitive, doc: str | None = None) -> Function:
@@ -594,14 +751,14 @@ def publish(function: Function, primitive: Primitive, doc: str | None = None) ->
 
 
 def _unary(primitive: Primitive) -> Function:
-    """Make the function of one operand. The path of a live `Value` is written out: it is hot."""
+    """Make the function of one operand. The path of a live node is written out: it is hot."""
     scalar, array = primitive.scalar, primitive.array
     assert scalar is not None
-    new, recording = object.__new__, _recording.get
+    new, recording, quiet = object.__new__, _recording.get, _quiet.get
 
     def function(x: Any) -> Any:
         kind = type(x)
-        if kind is Value and not x.is_constant and recording():
+        if kind is Value and not x.is_constant and (tape := recording()):
             now = clock.now  # before the data is read: a change by another thread is noticed
             try:
                 data = scalar(x._raw)
@@ -617,7 +774,17 @@ def _unary(primitive: Primitive) -> Function:
             node.label = ""
             node.epoch = now
             node.is_constant = False
+            if tape is not True:
+                tape.append(node)
             return node
+        if kind is Tensor and not x.is_constant and x._shown is None and recording():
+            now = clock.now
+            if quiet():
+                data = array(x._raw)
+            else:
+                with np.errstate(all="ignore"):
+                    data = array(x._raw)
+            return record(primitive, _as_array(data), x, None, NO_PARAMS, now)
         if kind is float:
             return primitive.on_floats(x)
         if kind is np.ndarray and x.dtype.kind == "f":
@@ -627,8 +794,8 @@ def _unary(primitive: Primitive) -> Function:
     return function
 
 
-def _binary(primitive: Primitive) -> Function:
-    """Make the function of two operands, as `_unary` does."""
+def _binary(primitive: Primitive, otherwise: Function = apply) -> Function:
+    """Make the function of two operands, as `_unary` does; `otherwise` takes what is not hot."""
     scalar = primitive.scalar
     assert scalar is not None
     new, recording = object.__new__, _recording.get
@@ -636,14 +803,14 @@ def _binary(primitive: Primitive) -> Function:
     def function(x: Any, y: Any) -> Any:
         if type(x) is not Value:
             if type(y) is not Value or (type(x) is not float and type(x) is not int):
-                return apply(primitive, (x, y), NO_PARAMS)
+                return _of_others(primitive, x, y, otherwise)
             x = _constant_value(x)
         elif type(y) is not Value:
             if type(y) is not float and type(y) is not int:
-                return apply(primitive, (x, y), NO_PARAMS)
+                return _of_others(primitive, x, y, otherwise)
             y = _constant_value(y)
-        if (x.is_constant and y.is_constant) or not recording():
-            return apply(primitive, (x, y), NO_PARAMS)
+        if (x.is_constant and y.is_constant) or not (tape := recording()):
+            return otherwise(primitive, (x, y), NO_PARAMS)
         now = clock.now
         try:
             data = scalar(x._raw, y._raw)
@@ -659,6 +826,46 @@ def _binary(primitive: Primitive) -> Function:
         node.label = ""
         node.epoch = now
         node.is_constant = False
+        if tape is not True:
+            tape.append(node)
         return node
 
     return function
+
+
+def _of_others(primitive: Primitive, x: Any, y: Any, otherwise: Function) -> Any:
+    """The function of two operands where it is no matter of Values."""
+    if type(x) is float and type(y) is float:  # as in pullbacks
+        return primitive.on_floats(x, y)
+    live = (type(x) is Tensor and not x.is_constant) or (type(y) is Tensor and not y.is_constant)
+    if live and _recording.get():
+        now = clock.now
+        first, second = _as_input(x, now), _as_input(y, now)
+        if first is not None and second is not None:
+            try:
+                if _quiet.get():
+                    data = primitive.array(first._raw, second._raw)
+                else:
+                    with np.errstate(all="ignore"):
+                        data = primitive.array(first._raw, second._raw)
+            except Exception:
+                pass  # which `otherwise` explains
+            else:
+                return record(primitive, _as_array(data), first, second, NO_PARAMS, now)
+    return otherwise(primitive, (x, y), NO_PARAMS)
+
+
+def _as_input(x: Any, now: int) -> Node | None:
+    """The node for an operand of the usual kinds; None where it takes a closer look."""
+    kind = type(x)
+    if kind is Tensor or kind is Value:
+        return x if x._shown is None else None
+    if kind is float or kind is int:
+        return _constant_value(x)
+    if kind is np.ndarray and x.dtype.kind in "fiub":
+        return _constant_of(x, now)
+    return None
+
+
+def _as_array(result: Any) -> Any:
+    return result if type(result) is np.ndarray else np.asarray(result)

@@ -32,7 +32,7 @@ from .ops import (
 )
 from .ops import shape as shapes
 from .ops.comparison import plain
-from .primitive import describe
+from .primitive import current_data, describe, is_foreign, is_tracing
 from .standins import holds_node, joined
 from .structure import flatten
 
@@ -99,6 +99,12 @@ PLAIN = """
     ones_like packbits ravel_multi_index result_type right_shift rint round savetxt save savez
     savez_compressed searchsorted shape shares_memory signbit size spacing tril_indices_from
     triu_indices_from trunc unpackbits unravel_index zeros_like linalg.matrix_rank
+"""
+
+# Of these, the ones that look at shape and dtype only, which a replay keeps.
+OF_SHAPE = """
+    can_cast common_type diag_indices_from einsum_path empty_like iscomplexobj isrealobj ndim
+    ones_like result_type shape size tril_indices_from triu_indices_from zeros_like
 """
 
 _COPY = "nodes cannot be written to: x.at[index].set(value) gives a changed copy"
@@ -183,6 +189,15 @@ def without_derivative() -> frozenset[Any]:
 
 
 @cache
+def _of_shape() -> frozenset[Any]:
+    return frozenset(map(numpy_function, OF_SHAPE.split())) - {None}
+
+
+def _data(x: Any) -> Any:
+    return current_data(x) if isinstance(x, Node) else x
+
+
+@cache
 def _of_sequences() -> frozenset[Any]:
     return frozenset(map(numpy_function, OF_SEQUENCES.split()))
 
@@ -194,21 +209,27 @@ USUAL = frozenset({float, int, bool, np.ndarray, np.float64, np.float32})
 """The operands that are neither nodes, nor lists, nor of another library."""
 
 
-def array_ufunc(ufunc: np.ufunc, method: str, *operands: Any, **options: Any) -> Any:
-    """Apply a ufunc, or a method of one, to operands of which some are nodes."""
+def array_ufunc(node: Node, ufunc: np.ufunc, method: str, *operands: Any, **options: Any) -> Any:
+    """Apply a ufunc, or a method of one, to operands among which is the node that NumPy asks."""
     if method == "__call__" and not options:  # as nearly always
         ours = differentiable().get(ufunc)
-        if ours is not None and all(type(x) in USUAL or isinstance(x, Node) for x in operands):
-            return ours(*operands)
+        if ours is not None:
+            for x in operands:
+                if type(x) not in USUAL and not isinstance(x, Node):
+                    break
+            else:
+                return ours(*operands)
     name = ufunc.__name__ + (f".{method}" if method != "__call__" else "")
     if options.get("out") is not None:
         raise DataError(
             f"np.{name} cannot write into an array (out=, or an operator such as +=): the array "
             "holds numbers, and the result is a node. Assign it to a name instead: x = x + y"
         )
-    if _is_foreign(type(x) for x in operands):
+    if any(map(is_foreign, map(type, operands))):
         return NotImplemented
     if ufunc in without_derivative() and method != "at":
+        if is_tracing() and method == "__call__" and ufunc in comparison.RECORDED:
+            return comparison.RECORDED[ufunc](*operands)
         return getattr(ufunc, method)(*map(plain, operands), **options)
     operands = tuple([joined(x) if type(x) in (list, tuple) else x for x in operands])
     ours = _method(ufunc, method)
@@ -240,28 +261,28 @@ def _outer(ours: Function, x: Any, y: Any) -> Any:
     return ours(shapes.reshape(x, shapes.shape_of(x) + (1,) * len(shapes.shape_of(y))), y)
 
 
-def _is_foreign(kinds: Iterable[type]) -> bool:
-    """Whether an operand overrides NumPy's functions itself, and may know of nodes: ask it."""
-    return any(
-        getattr(kind, "__array_ufunc__", np.ndarray.__array_ufunc__)
-        is not np.ndarray.__array_ufunc__
-        and not issubclass(kind, Node)
-        for kind in kinds
-    )
-
-
 def array_function(
-    function: Function, types: Iterable[type], args: Sequence[Any], kwargs: Mapping[str, Any]
+    node: Node,
+    function: Function,
+    types: Iterable[type],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
 ) -> Any:
-    """Apply a function of NumPy to arguments among or in which are nodes."""
-    if _is_foreign(types):
-        return NotImplemented
+    """Apply a function of NumPy to arguments among or in which is the node that NumPy asks."""
+    for kind in types:
+        if is_foreign(kind):
+            return NotImplemented
+    return _applied(function, args, kwargs)
+
+
+def _applied(function: Function, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     ours = differentiable().get(function)
     if ours is not None:
         return _called(function, ours, args, kwargs)
     leaves, structure = flatten((tuple(args), dict(kwargs)))
     if function in without_derivative():
-        plain_args, plain_kwargs = structure.rebuild(map(plain, leaves))
+        data_of = _data if function in _of_shape() else plain
+        plain_args, plain_kwargs = structure.rebuild(map(data_of, leaves))
         return function(*plain_args, **plain_kwargs)
     name = _dotted(function)
     raise _refusal(
@@ -282,7 +303,7 @@ def for_lists(function: Function) -> Function:
         except DataError:
             if not any(map(holds_node, [*args, *kwargs.values()])):
                 raise
-        return array_function(function, (), args, kwargs)
+        return _applied(function, args, kwargs)
 
     return wrapper
 
@@ -355,8 +376,12 @@ def _called(
 ) -> Any:
     """Call ours with arguments meant for NumPy's."""
     leading, same, defaults = _parameters(theirs, ours)
-    if not kwargs and len(args) <= leading and not any(type(x) in (list, tuple) for x in args):
-        return ours(*args)  # as nearly always
+    if not kwargs and len(args) <= leading:  # as nearly always
+        for x in args:
+            if type(x) is list or type(x) is tuple:
+                break
+        else:
+            return ours(*args)
     if len(args) > leading:
         names = list(defaults)[: len(args)]
         kwargs = {**dict(zip(names[leading:], args[leading:], strict=True)), **kwargs}

@@ -434,10 +434,18 @@ FAMILIES = (
 )
 
 
+IN_RECORDINGS = ("unread", "replay", "gather", "spread")
+
+
 def registered() -> dict[str, list[Primitive]]:
-    """The primitives of both packages by the module that defines them, in order of definition."""
+    """The primitives of both packages by the module that defines them, in order of definition.
+
+    Those with a derivative, and without those that stand for others in a recording of `jit`.
+    """
     found: dict[str, list[Primitive]] = {family: [] for family in FAMILIES}
     for primitive in REGISTRY.values():
+        if not primitive.has_derivative or primitive.name in IN_RECORDINGS:
+            continue
         if primitive.module.split(".")[0] in ("autograd", "nn"):
             found.setdefault(primitive.module, []).append(primitive)
     return {family: members for family, members in found.items() if members}

@@ -13,8 +13,11 @@ import nn  # noqa: F401 (it registers primitives of its own)
 from autograd import Example, Interval, Primitive, Tensor
 from autograd.primitive import REGISTRY, EachOperand
 
-PRIMITIVES = sorted(REGISTRY.values(), key=lambda primitive: primitive.name)
+EVERY = sorted(REGISTRY.values(), key=lambda primitive: primitive.name)
 """Every primitive of both packages, as registered by importing them."""
+
+PRIMITIVES = [p for p in EVERY if p.has_derivative and p.name != "replay"]
+"""Those that have a derivative, and take operands of any dtype, as a replay does not."""
 
 LATTICE = 200  # points that a domain is sampled at: no two closer than a step of differences
 

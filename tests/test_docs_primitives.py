@@ -41,6 +41,7 @@ def test_the_page_is_current() -> None:
 
 def test_every_primitive_is_in_it() -> None:
     ours = [p.name for p in PRIMITIVES if p.module.split(".")[0] in ("autograd", "nn")]
+    ours = [name for name in ours if name not in make.IN_RECORDINGS]
     assert len(ours) > 90
     assert [name for name in ours if f"\n| `{name}` |" not in TEXT] == []
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
+import operator
 import pickle
+import warnings
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -893,3 +895,101 @@ def test_joining_many_parts_takes_each_once() -> None:
     """Beyond that, the arguments of all pullbacks alone would be 4e8 in number."""
     many = grad(lambda x: np.sum(ag.stack([x * i for i in range(20_000)])))
     assert many(1.0) == sum(range(20_000))
+
+
+# --------------------------------------------------------------------------- arrays inside
+
+
+def same_node(a: Any, b: Any) -> None:
+    """Hold that two operations recorded alike: data, dtype, primitive, inputs and their kinds."""
+    assert type(a) is type(b)
+    assert a.dtype == b.dtype
+    np.testing.assert_array_equal(a.data, b.data)
+    assert a.primitive is b.primitive
+    assert a.is_constant == b.is_constant
+    assert [(type(x), x.is_constant, x.dtype) for x in a.inputs] == [
+        (type(x), x.is_constant, x.dtype) for x in b.inputs
+    ]
+
+
+OPERANDS: dict[str, Any] = {
+    "tensor": Tensor([1.5, 2.5]),
+    "row": Tensor([[1.5], [0.5]]),
+    "float32": Tensor(np.float32([0.5, 1.5])),
+    "number": Tensor(1.5),
+    "value": Value(1.5),
+    "whole": Tensor([1, 2]),
+    "constant": Tensor([1.5, 2.5]).detach(),
+    "constant value": Value(1.5).detach(),
+    "array": np.array([1.5, 2.5]),
+    "list": [1.5, 2.5],
+    "bools": np.array([True, False]),
+    "float": 2.5,
+    "int": 2,
+    "large int": 2**70,
+    "bool": True,
+    "numpy number": np.float32(1.5),
+}
+
+
+@pytest.mark.parametrize("op", [operator.add, operator.mul, operator.truediv, operator.pow])
+@pytest.mark.parametrize("node", [name for name, x in OPERANDS.items() if isinstance(x, Node)])
+@pytest.mark.parametrize("other", OPERANDS)
+def test_operations_record_inside_a_derivative_as_outside(op: Any, node: str, other: str) -> None:
+    x, y = OPERANDS[node], OPERANDS[other]
+
+    def results() -> list[Any]:
+        return [op(x, y), op(y, x), ag.sin(x), ag.square(x)]
+
+    inside: list[Any] = []
+    grad(lambda z: [z, inside.extend(results())][0])(1.0)
+    for within, without in zip(inside, results(), strict=True):
+        same_node(within, without)
+
+
+def test_misfits_inside_a_derivative_are_explained() -> None:
+    for f in (lambda x: x * np.ones(2), lambda x: x * ag.stack([x[0], x[1]]), lambda x: x @ x[:2]):
+        with pytest.raises(ShapeError, match=r"cannot combine shapes \(3,\) and \(2,\)"):
+            grad(f)(np.ones(3))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [lambda w: w * 3.0, lambda w: 3.0 * w, lambda w: w / w, lambda w: np.square(w), lambda w: -w],
+)
+def test_what_is_written_to_a_leaf_inside_a_derivative_counts(f: Callable[[Any], Any]) -> None:
+    w = Tensor([1.0, 2.0])
+
+    def g(x: Any) -> Any:
+        w.data[0] = 5.0
+        return np.sum(x * f(w))
+
+    slope = grad(g)(np.ones(2))
+    np.testing.assert_array_equal(slope.data, f(np.array([5.0, 2.0])))
+
+
+@pytest.mark.parametrize("within", [False, True])
+def test_arrays_compute_silently_and_without_recording_if_told_so(within: bool) -> None:
+    x, zero = Tensor([1.0, 0.0]), Tensor([0.0])
+
+    def check(z: Any) -> Any:
+        for f in (lambda: x / zero, lambda: 1.0 / x, lambda: x / np.zeros(1), lambda: ag.log(x)):
+            assert not np.isfinite(f().data).all()
+            assert f().inputs
+            with ag.no_grad():
+                assert f().is_constant
+        return z
+
+    with warnings.catch_warnings(record=True) as caught:  # an error could be taken for a misfit
+        warnings.simplefilter("always")
+        grad(check)(1.0) if within else check(1.0)
+    assert not caught
+
+
+def test_leaves_do_not_share_their_gradients() -> None:
+    x, y = Tensor([1.0, 2.0]), Tensor([3.0, 4.0])
+    (x + y).sum().backward()
+    slopes = [*gradients((x + y).sum(), [x, y]), x.grad, y.grad]
+    for i, slope in enumerate(slopes):
+        assert not any(np.shares_memory(slope, other) for other in slopes[:i])
+        slope += 1.0

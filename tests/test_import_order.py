@@ -34,7 +34,10 @@ AUTOGRAD = [
     "functional",
     *("numpy.constructors", "numpy.fft", "numpy.linalg", "numpy.random", "numpy"),
     "check",
-    *("render.font", "render.bidi", "render.pdf", "render.image", "render.dot", "render"),
+    *("replay.rules", "replay.listing", "replay.program", "replay.runner", "replay.compiled"),
+    *("replay.surroundings", "replay.recording", "replay"),
+    *("render.font", "render.bidi", "render.pdf", "render.image", "render.dot"),
+    *("render.batches", "render"),
 ]
 
 NN = [
@@ -43,12 +46,18 @@ NN = [
     "losses",
     "optim",
     "schedules",
-    *("data.checks", "data.dataset", "data.generators", "data.shipped", "data.sampling", "data"),
+    *("data.checks", "data.files", "data.dataset", "data.generators", "data.shipped"),
+    *("data.sampling", "data.tables", "data.preparation", "data.idx", "data"),
     "metrics",
-    "training",
     "checkpoint",
-    "plots",
-    "runs",
+    "history",
+    "steps",
+    "training",
+    "rates",
+    *("plots.figure", "plots.training", "plots.confusion", "plots.boundary", "plots.recording"),
+    *("plots.images", "plots.layers", "plots"),
+    *("lab.surface", "lab.comparison", "lab.plane", "lab.terrain", "lab.pictures", "lab"),
+    *("tasks", "sources", "settings", "folders", "runs", "sweep", "options"),
     "__main__",
 ]
 

@@ -515,3 +515,44 @@ def test_python_numbers_do_not_widen_float32() -> None:
     x, s = Tensor(np.float32([1.0, 2.0])), Tensor(np.float32(1.0))
     for result in (np.insert(x, 1, 5.0), np.linspace(s, 2.0, 3), np.linspace(x, 2, 3)):
         assert result.dtype == np.float32
+    assert np.ediff1d(x, to_begin=0.0, to_end=[1.0, 2.0]).dtype == np.float32
+
+
+def test_what_is_not_differentiated_does_not_widen_float32() -> None:
+    x = Tensor(np.float32([[1.0, 2.0, 4.0], [3.0, 0.0, 1.0]]))
+    results = (
+        np.quantile(x, [0.2, 0.7], axis=1),
+        np.percentile(x, np.array([20.0, 70.0])),
+        np.nanquantile(x, [0.2, 0.7]),
+        np.median(x, axis=1),
+        np.cov(x, aweights=[0.5, 1.0, 2.0]),
+        np.corrcoef(x),
+        np.vander(x[0], 4),
+    )
+    for result in results:
+        assert result.dtype == np.float32
+        assert gradients(result.sum(), x).dtype == np.float32
+
+
+@pytest.mark.parametrize("shape", [(1,), (2,), (7,), (8,), (3, 5), (4, 6), (2, 3, 4)])
+@pytest.mark.parametrize("draw", ["distinct", "ties", "nan", "inf"])
+def test_a_median_is_the_middle_of_a_stable_sort(shape: tuple[int, ...], draw: str) -> None:
+    rng = np.random.default_rng(len(shape) + shape[0])
+    x = rng.permutation(np.prod(shape)).reshape(shape) - 2.0
+    if draw == "ties":
+        x = np.floor(x / 3.0)
+    elif draw != "distinct":
+        x[rng.uniform(size=shape) < 0.3] = float(draw)
+    for axis in (None, 0, -1):
+        for ours, theirs, sorted_ in (
+            (ag.median, np.median, ag.quantile),
+            (ag.nanmedian, np.nanmedian, ag.nanquantile),
+        ):
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")  # NumPy warns of slices of nothing but nan
+                numbers = theirs(x, axis=axis)
+                np.testing.assert_array_equal(ours(x, axis), numbers)
+                node = Tensor(x)
+                slope = gradients(ours(node, axis).sum(), node)
+                expected = gradients(sorted_(node, 0.5, axis).sum(), node)
+            np.testing.assert_array_equal(slope, expected)

@@ -397,4 +397,6 @@ def test_every_primitive_can_be_reached() -> None:
             ]
             outputs.append(function.primitive(*leaves, **params))
     reached: set[str] = set().union(*map(used_by, outputs))
-    assert reached == set(REGISTRY)
+    # In place of a rule that decides on numbers, and of an index that is an argument.
+    recorded_by_jit = {"unread", "gather", "spread"}
+    assert reached == {primitive.name for primitive in PRIMITIVES} - recorded_by_jit

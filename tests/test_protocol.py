@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import autograd as ag
 import autograd.numpy as anp
 from autograd import DataError, Node, ShapeError, Tensor, Value, check_grads, grad, protocol
 from autograd.structure import flatten
@@ -605,6 +606,45 @@ def test_arrays_of_other_libraries_answer_for_themselves() -> None:
     assert np.add(Tensor(V), Foreign()) == "add of another library"
     assert np.add(Foreign(), Tensor(V)) == "add of another library"
     assert np.concatenate([Tensor(V), Foreign()]) == "concatenate of another library"
+
+
+class Unit:
+    """What NumPy's arrays leave an operator to: it opts out of ufuncs and has reflected methods."""
+
+    __array_ufunc__ = None
+
+    def reflected(self, other: Any) -> Any:
+        return self, other
+
+    __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rpow__ = __rmod__ = __rmatmul__ = reflected
+
+
+class Scalable:
+    """What has a reflected method, but does not say that it takes arrays."""
+
+    def __rmul__(self, other: Any) -> float:
+        return float(other)
+
+
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "truediv", "pow", "mod", "matmul"])
+@pytest.mark.parametrize("node", [Tensor(V), Value(2.0), Tensor(V).detach()], ids=repr)
+def test_operators_leave_to_others_what_arrays_leave_to_them(name: str, node: Any) -> None:
+    op, unit = getattr(operator, name), Unit()
+    assert op(V, unit)[0] is unit
+    taken, given = op(node, unit)
+    assert taken is unit
+    assert given is node  # itself: no gradient is lost
+    with pytest.raises(TypeError, match="takes real numbers, got the Unit"):
+        op(unit, node)
+
+
+def test_operators_refuse_what_would_only_take_the_number() -> None:
+    for node in (Tensor([2.0]), Value(2.0)):
+        with pytest.raises(TypeError, match="mul takes real numbers, got the Scalable"):
+            node * Scalable()
+    for function in (ag.mul, ag.add, ag.matmul):  # as functions they leave nothing to anybody
+        with pytest.raises(TypeError, match="takes real numbers, got the Unit"):
+            function(Tensor(V), Unit())
 
 
 # --------------------------------------------------------------------------- operators

@@ -15,6 +15,7 @@ add = elementwise(
     lambda g, out, x, y: g,
     lambda g, out, x, y: g,
     label="+",
+    neutral=(-0.0, -0.0),
     domain=[REAL, REAL],
     doc="""
     Add, elementwise: what ``x + y`` records.
@@ -31,6 +32,7 @@ sub = elementwise(
     lambda g, out, x, y: g,
     lambda g, out, x, y: -g,
     label="−",
+    neutral=(None, 0.0),
     domain=[REAL, REAL],
     doc="""
     Subtract, elementwise: what ``x - y`` records.
@@ -47,6 +49,7 @@ mul = elementwise(
     lambda g, out, x, y: g * y,
     lambda g, out, x, y: g * x,
     label="×",
+    neutral=(1.0, 1.0),
     domain=[REAL, REAL],
     doc="""
     Multiply, elementwise: what ``x * y`` records.
@@ -63,6 +66,7 @@ div = elementwise(
     lambda g, out, x, y: g / y,
     lambda g, out, x, y: -g * (out / y),
     label="÷",
+    neutral=(None, 1.0),
     domain=[REAL, POSITIVE],
     doc="""
     Divide, elementwise: what ``x / y`` records. Division by zero follows IEEE 754.

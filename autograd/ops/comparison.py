@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
-from ..graph import Node
+from ..graph import Node, clock
 from ..primitive import (
     REAL,
     Function,
@@ -15,25 +17,175 @@ from ..primitive import (
     Masked,
     Primitive,
     as_data,
+    as_weak_data,
+    constant_node,
+    describe,
+    drop_masks,
     elementwise,
     example,
     fixed_number,
+    function_of,
+    is_tracing,
     publish,
+    record,
+    require_unread,
+    untraced,
 )
 
-__all__ = ["clip", "fmax", "fmin", "maximum", "minimum", "nan_to_num", "where"]
+__all__ = ["callback", "clip", "fmax", "fmin", "maximum", "minimum", "nan_to_num", "where"]
 
 APART = (Interval(-3.0, -0.1), Interval(0.1, 3.0))  # two operands that never tie
 
 
 def keep(g: Any, condition: Any) -> Any:
     """Pass the cotangent `g` where `condition` holds, and none at all elsewhere."""
+    if is_tracing():
+        drop_masks()
+        return where(condition, g, 0.0)
     if isinstance(condition, Node):
         condition = condition.numpy()
     if np.ndim(condition) == 0:
         return g if condition else None
     value = where(condition, g, 0.0)
     return Masked(value, np.broadcast_to(np.asarray(condition, dtype=bool), value.shape))
+
+
+# --------------------------------------------------------------------------- yes or no
+
+
+def _test(name: str, label: str, scalar: Function, array: np.ufunc, operands: int = 2) -> Function:
+    """Define a primitive whose results are bools, of Values 1.0 and 0.0; no gradient ever.
+
+    Operators on nodes give plain bools, since mostly Python decides by them. While a function is
+    recorded for a replay they record these.
+    """
+    primitive = Primitive(
+        name,
+        label,
+        lambda *numbers: float(scalar(*numbers)),
+        array,
+        (None,) * operands,
+        APART[:operands],
+        elementwise=True,
+    )
+    TESTS.add(primitive)
+    return function_of(primitive)
+
+
+TESTS: set[Primitive | None] = set()
+"""The primitives that give bools."""
+
+less = _test("less", "<", operator.lt, np.less)
+less_equal = _test("less_equal", "≤", operator.le, np.less_equal)
+greater = _test("greater", ">", operator.gt, np.greater)
+greater_equal = _test("greater_equal", "≥", operator.ge, np.greater_equal)
+equal = _test("equal", "=", operator.eq, np.equal)
+not_equal = _test("not_equal", "≠", operator.ne, np.not_equal)
+both = _test("logical_and", "and", lambda x, y: bool(x) and bool(y), np.logical_and)
+either = _test("logical_or", "or", lambda x, y: bool(x) or bool(y), np.logical_or)
+negation = _test("logical_not", "not", operator.not_, np.logical_not, operands=1)
+is_nan = _test("isnan", "is nan", math.isnan, np.isnan, operands=1)
+is_finite = _test("isfinite", "is finite", math.isfinite, np.isfinite, operands=1)
+is_infinite = _test("isinf", "is inf", math.isinf, np.isinf, operands=1)
+
+
+def _of_bools(function: Function, sign: str) -> Function:
+    """What NumPy does bit by bit, of bools only: of whole numbers it is something else."""
+
+    def operator(*operands: Any) -> Any:
+        if not all(map(_is_bool, operands)):
+            raise DataError(
+                f"{sign} of nodes takes bools, such as x > 0, got "
+                f"{', '.join(map(describe, operands))}: take bits of whole numbers before, or by "
+                "callback"
+            )
+        return function(*operands)
+
+    return operator
+
+
+def _is_bool(x: Any) -> bool:
+    data = x._raw if isinstance(x, Node) else x
+    if type(data) is float:  # as which a Value that is recorded holds it
+        return isinstance(x, Node) and x.primitive in TESTS
+    return np.asarray(data).dtype == np.bool_
+
+
+bit_and, bit_or, bit_not = _of_bools(both, "&"), _of_bools(either, "|"), _of_bools(negation, "~")
+
+fixed = function_of(Primitive("fixed", "fixed", float, np.copy, (None,), [REAL], elementwise=True))
+"""The same numbers without a gradient, where a constant would freeze them."""
+
+RECORDED: dict[np.ufunc, Function] = {
+    np.less: less,
+    np.less_equal: less_equal,
+    np.greater: greater,
+    np.greater_equal: greater_equal,
+    np.equal: equal,
+    np.not_equal: not_equal,
+    np.logical_and: both,
+    np.bitwise_and: bit_and,
+    np.logical_or: either,
+    np.bitwise_or: bit_or,
+    np.logical_not: negation,
+    np.invert: bit_not,
+    np.isnan: is_nan,
+    np.isfinite: is_finite,
+    np.isinf: is_infinite,
+}
+"""What stands for ufuncs that give bools while a function is recorded for a replay."""
+
+
+_callback = Primitive(
+    "callback",
+    "callback",
+    None,
+    lambda *operands, function: as_result(untraced(*operands, function=function)),
+    (None,),
+    domain=(REAL,),
+    examples=(example((3,), function=np.floor),),
+)
+
+
+def callback(function: Function, *operands: Any) -> Any:
+    """Call a function with the plain numbers and arrays of nodes; its result has no gradient.
+
+    Under `jit` it is called again at every replay, so it may decide on numbers, check them, or
+    draw random ones. Its result must then be an array, or one number, of the same shape each time.
+
+    Parameters
+    ----------
+    function : callable
+    operands : Value, Tensor, array or number
+
+    Examples
+    --------
+    >>> from autograd import Tensor
+    >>> callback(np.argsort, Tensor([3.0, 1.0, 2.0]))
+    array([1, 2, 0])
+    """
+    if not is_tracing():
+        return function(*map(plain, operands))
+    if not any(isinstance(x, Node) and not x.is_constant for x in operands):
+        # What depends on nothing is called anew all the same: it may be random. The first replay
+        # takes what was drawn for the recording, so that nothing is drawn twice.
+        drawn = [as_result(function(*map(plain, operands)))]
+        again = {"function": lambda _: drawn.pop() if drawn else function(*map(plain, operands))}
+        return record(_callback, drawn[0], constant_node(0.0), None, again, clock.now)
+    return _callback(*operands, function=function)
+
+
+def as_result(result: Any) -> Any:
+    """What a function of the user's returned, as the data of a node."""
+    data = as_weak_data(result, "callback")
+    return data if type(data) is np.ndarray else float(data)
+
+
+def unless(condition: Any) -> Any:
+    """The opposite of a condition."""
+    if isinstance(condition, Node) and is_tracing():
+        return negation(condition)
+    return np.logical_not(plain(condition))
 
 
 _BITS = {np.dtype(np.float32): np.uint32, np.dtype(np.float64): np.uint64}
@@ -59,7 +211,7 @@ _where = Primitive(
     (
         None,
         lambda g, out, condition, x, y: keep(g, condition),
-        lambda g, out, condition, x, y: keep(g, np.logical_not(plain(condition))),
+        lambda g, out, condition, x, y: keep(g, unless(condition)),
     ),
     domain=(REAL, REAL, REAL),
     examples=(example((3,), (3,), (3,)), example((2, 1), (3,), ()), example((), (2,), (2,))),
@@ -69,6 +221,7 @@ _where = Primitive(
 
 def plain(x: Any) -> Any:
     """The numbers of a node, for what is not differentiated; anything else as it is."""
+    require_unread(x, "a function without a derivative")
     return x.numpy() if isinstance(x, Node) else x
 
 

@@ -25,7 +25,7 @@ from ..primitive import (
     of_floats,
     publish,
 )
-from .comparison import minimum, plain, where
+from .comparison import callback, minimum, plain, where
 
 __all__ = [
     "abs",
@@ -216,6 +216,7 @@ pow: Function = elementwise(
     lambda g, out, x, y: _pull_base(g * (y * pow(x, y - 1.0)), x, y),
     lambda g, out, x, y: where((x == 0) & (y >= 0), 0.0, g * (out * log(x))),
     label="**",
+    neutral=(None, 1.0),
     domain=[POSITIVE, Interval(-2.0, 3.0)],
     doc="""
     Raise to a power, elementwise: what ``x ** y`` records.
@@ -253,7 +254,7 @@ remainder: Function = elementwise(
     operator.mod,
     np.remainder,
     lambda g, out, x, y: g,
-    lambda g, out, x, y: -g * np.floor_divide(plain(x), plain(y)),
+    lambda g, out, x, y: -g * callback(np.floor_divide, x, y),
     label="mod",
     domain=[Interval(2.2, 2.8), Interval(1.0, 1.05)],
     doc="""
@@ -266,13 +267,18 @@ remainder: Function = elementwise(
     """,
 )
 
+
+def _quotient(x: Any, y: Any, remainder: Any) -> Any:
+    # x / y itself may round up to the next whole number
+    return np.rint(np.true_divide(x - remainder, y))
+
+
 fmod: Function = elementwise(
     "fmod",
     math.fmod,
     np.fmod,
     lambda g, out, x, y: g,
-    # x / y itself may round up to the next whole number
-    lambda g, out, x, y: -g * np.rint(np.true_divide(plain(x) - plain(out), plain(y))),
+    lambda g, out, x, y: -g * callback(_quotient, x, y, out),
     label="fmod",
     domain=[Interval(-2.8, -2.2), Interval(1.0, 1.05)],
     doc="""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
 from ..graph import Node
-from ..primitive import REAL, Primitive, describe, example, publish
+from ..primitive import REAL, Interval, Primitive, describe, example, is_tracing, publish
 from .comparison import keep
 
 __all__ = ["sort"]
@@ -85,7 +86,9 @@ _getitem = Primitive(
 
 def getitem(x: Any, index: Any) -> Any:
     """Take the elements that a NumPy index names, basic or fancy: what ``x[index]`` records."""
-    return x[index] if type(x) is np.ndarray else _getitem(x, index=plain_index(index))
+    if type(x) is np.ndarray and not isinstance(index, Node):
+        return x[index]
+    return _gathered(x, index) if is_tracing() else _getitem(x, index=plain_index(index))
 
 
 _scatter = Primitive(
@@ -109,6 +112,75 @@ def scatter(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
     if type(x) is np.ndarray:
         return _scatter_array(x, index, shape)
     return _scatter(x, index=index, shape=shape)
+
+
+# --------------------------------------------------------------------------- at other places
+
+# An index of which parts are arguments of a function under `jit`: they are operands then, and
+# `SLOT` stands in the index for the next of them.
+
+
+class _Slot:
+    """Stands in an index for an operand."""
+
+    def __repr__(self) -> str:
+        return "operand"
+
+
+SLOT = _Slot()
+
+WHOLE = Interval(0, 2, whole=True)
+
+
+def _gathered(x: Any, index: Any) -> Any:
+    """Take elements by an index with nodes in it, which a replay has others for."""
+    items = index if isinstance(index, tuple) else (index,)
+    moving = [item for item in items if isinstance(item, Node) and not item.is_constant]
+    if not moving or any(_dtype_kind(item) not in "iu" for item in moving):
+        return _getitem(x, index=plain_index(index))
+    template = tuple(SLOT if any(i is m for m in moving) else plain_index(i) for i in items)
+    return _gather(x, *moving, template=template)
+
+
+def _dtype_kind(node: Node) -> str:
+    data = node._raw
+    return "f" if type(data) is float else str(data.dtype.kind)
+
+
+def _filled(template: tuple[Any, ...], operands: Sequence[Any]) -> tuple[Any, ...]:
+    each = iter(operands)
+    return tuple(next(each) if item is SLOT else item for item in template)
+
+
+_gather = Primitive(
+    "gather",
+    "[ ]",
+    None,
+    lambda x, *indices, template: np.asarray(x)[_filled(template, indices)],
+    (
+        lambda g, out, x, *indices, template: _spread(
+            g, *indices, template=template, shape=x.shape
+        ),
+        None,
+        None,
+    ),
+    domain=[REAL, WHOLE, WHOLE],
+    examples=[
+        example((3,), (4,), template=(SLOT,)),
+        example((3, 4), (2,), (2,), template=(SLOT, SLOT)),
+        example((2, 3), (2, 1), template=(..., SLOT)),
+    ],
+)
+
+_spread: Primitive = Primitive(
+    "spread",
+    "scatter",
+    None,
+    lambda x, *indices, template, shape: _scatter_array(x, _filled(template, indices), shape),
+    (lambda g, out, x, *indices, template, shape: _gather(g, *indices, template=template), None),
+    domain=[REAL, WHOLE],
+    examples=[example((4,), (4,), template=(SLOT,), shape=(3,))],
+)
 
 
 def _copy_for(x: Any, value: Any) -> np.ndarray:

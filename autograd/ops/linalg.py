@@ -61,6 +61,8 @@ def _pull_right(g: Any, out: Any, x: Any, y: Any) -> Any:
             return g * x
         return x.reshape((-1, 1)) * g.reshape((*g.shape[:-1], 1, g.shape[-1]))
     if len(y.shape) == 1:
+        if len(x.shape) == 2:
+            return g @ x
         column = g.reshape((*g.shape, 1))
         return (x.swapaxes(-1, -2) @ column).reshape((*x.shape[:-2], x.shape[-1]))
     return x.swapaxes(-1, -2) @ g

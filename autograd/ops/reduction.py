@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..primitive import REAL, Example, Function, Interval, Primitive, example, of_floats, publish
-from .comparison import plain, where
+from .comparison import where
 from .elementary import exp, sigmoid
 from .shape import axes_of, broadcast_to, concatenate, flip, moveaxis, reshape, shape_of, stack
 
@@ -74,7 +74,7 @@ def _kept_dims(y: Any, x: Any, axis: Axis) -> Any:
 
 def _expand(y: Any, x: Any, axis: Axis) -> Any:
     """A reduction's result, or its cotangent, repeated to the shape of its operand."""
-    return broadcast_to(_kept_dims(y, x, axis), shape_of(x))
+    return broadcast_to(y if axis is None else _kept_dims(y, x, axis), shape_of(x))
 
 
 def _reduction(
@@ -491,7 +491,7 @@ def _pull_logcumsumexp(g: Any, out: Any, x: Any, axis: int) -> Any:
     g, out, x = (moveaxis(y, axis, -1) for y in (g, out, x))
     # How each element weighs against those before it together: shares that add up to 1.
     later = x[..., 1:]
-    gap = where(plain(later) == -np.inf, -np.inf, later - out[..., :-1])
+    gap = where(later == -np.inf, -np.inf, later - out[..., :-1])
     return moveaxis(_backwards(sigmoid(-gap), g) * _behind(1.0, sigmoid(gap)), -1, axis)
 
 

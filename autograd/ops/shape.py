@@ -72,7 +72,7 @@ def shape_of(x: Any) -> tuple[int, ...]:
 def operand(x: Any, who: str) -> Any:
     """A node that holds an array, or an array: what methods and indexing work on alike."""
     if isinstance(x, Node):
-        return reshape(x, ()) if type(x.numpy()) is float else x
+        return reshape(x, ()) if type(x._raw) is float else x
     return np.asarray(as_data(x, who))
 
 

@@ -153,9 +153,16 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     >>> ediff1d([[1.0, 4.0], [9.0, 16.0]], to_begin=0.0)
     array([0., 3., 5., 7.])
     """
-    parts = [None if x is None else ravel(x) for x in (to_begin, diff(ravel(ary)), to_end)]
-    joined = [x for x in parts if x is not None]
-    return concatenate(joined) if len(joined) > 1 else joined[0]
+    between = diff(ravel(ary))
+    ends = [None if x is None else _end(x, between.dtype) for x in (to_begin, to_end)]
+    joined = [x for x in (ends[0], between, ends[1]) if x is not None]
+    return concatenate(joined) if len(joined) > 1 else between
+
+
+def _end(x: Any, dtype: np.dtype) -> Any:
+    """Numbers to join, in the dtype of what they are joined to, if that has floats: as NumPy."""
+    x = ravel(x)
+    return x.astype(dtype) if dtype.kind == "f" and not isinstance(x, Node) else x
 
 
 def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
@@ -279,16 +286,16 @@ def interp(
         left = right = None
     left, right = (fp[i] if y is None else y for y, i in ((left, 0), (right, -1)))
     inside = _on_lines(x, xp, fp) if xp.shape[0] > 1 else fp[0]
-    return where(plain(x) < plain(xp[0]), left, where(plain(x) > plain(xp[-1]), right, inside))
+    return where(x < xp[0], left, where(x > xp[-1], right, inside))
 
 
 def _on_lines(x: Any, xp: Any, fp: Any) -> Any:
     i = np.searchsorted(plain(xp), plain(x), side="right").clip(1, xp.shape[0] - 1)
     gap = getitem(xp, i) - getitem(xp, i - 1)
     start, end = getitem(fp, i - 1), getitem(fp, i)
-    safe = where(plain(gap) == 0, 1.0, gap)
+    safe = where(gap == 0, 1.0, gap)
     on_line = start + (x - getitem(xp, i - 1)) * ((end - start) / safe)
-    return where(plain(gap) == 0, end, on_line)
+    return where(gap == 0, end, on_line)
 
 
 def _unrolled(x: Any, xp: Any, fp: Any, period: float) -> tuple[Any, Any, Any]:

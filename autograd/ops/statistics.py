@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import DataError, ShapeError
 from ..graph import Node
-from ..primitive import as_data, describe
+from ..primitive import as_data, describe, is_tracing
 from .comparison import plain, where
 from .elementary import sign, sqrt
 from .indexing import getitem, sort
@@ -29,6 +29,7 @@ from .reduction import (
     prod,
     sum,
 )
+from .selection import take_along_axis
 from .shape import (
     atleast_2d,
     axes_of,
@@ -112,7 +113,7 @@ def _quantile(
     slices = _last(a, axis, who)
     if not slices.shape[-1]:
         raise ShapeError(f"{who} of no elements: shape {a.shape} along axis {axis}")
-    missing = np.isnan(plain(slices))
+    missing = np.isnan(slices)
     counts = np.sum(~missing if skip else np.ones_like(missing), axis=-1)
     # A nan that is skipped sorts to the end as inf; one that counts is the result, as in `max`.
     ordered = sort(where(missing, np.inf, slices) if skip else slices)
@@ -176,7 +177,27 @@ def _middle(who: str, a: Any, axis: Axis, keepdims: bool, skip: bool = False) ->
     a = floating(a, who)
     if 0 in a.shape:
         return mean(a, axis, keepdims)  # nan, where there is a result at all
-    return _quantile(who, a, 0.5, axis, "linear", keepdims, skip)
+    slices = _last(a, axes_of(axis), who)
+    # A replay is for other numbers, whose places only a sort finds.
+    places = None if is_tracing() else _middle_places(plain(slices))
+    if places is None:
+        return _quantile(who, a, 0.5, axis, "linear", keepdims, skip)
+    result = mean(take_along_axis(slices, places), -1)
+    return reshape(result, kept_shape(a.shape, axes_of(axis))) if keepdims else result
+
+
+def _middle_places(slices: np.ndarray) -> np.ndarray | None:
+    """Where the one or two middle numbers along the last axis are, found without sorting.
+
+    None where nan, or numbers equal to them, leave a choice that is for the stable sort.
+    """
+    count = slices.shape[-1]
+    middle = [*range((count - 1) // 2, count // 2 + 1)]
+    found = np.partition(slices, middle, axis=-1)[..., middle]
+    alike = [slices == found[..., [i]] for i in range(len(middle))]
+    if any(np.count_nonzero(same) != found[..., 0].size for same in alike):
+        return None
+    return None if np.isnan(slices).any() else np.stack([s.argmax(axis=-1) for s in alike], -1)
 
 
 def ptp(a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -319,7 +340,7 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True) -> Any:
         return c / c
     scale = sqrt(diagonal(c))
     r = c / reshape(scale, (-1, 1)) / scale
-    return where(np.abs(plain(r)) > 1.0, sign(r), r)  # by rounding
+    return where(abs(r) > 1.0, sign(r), r)  # by rounding
 
 
 # --------------------------------------------------------------------------- without nan
@@ -328,7 +349,7 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True) -> Any:
 def _filled(a: Any, number: float, who: str) -> tuple[Any, np.ndarray]:
     """An array with a number in place of nan, and where that was."""
     a = operand(a, who)
-    missing = np.isnan(plain(a))
+    missing = np.isnan(a)
     return (where(missing, number, a) if missing.any() else a), missing
 
 
@@ -393,7 +414,7 @@ def nanvar(a: Any, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> 
     1.0
     """
     a, axis = floating(a, "nanvar"), axes_of(axis)
-    missing = np.isnan(plain(a))
+    missing = np.isnan(a)
     deviations = where(missing, 0.0, a - nanmean(a, axis, keepdims=True))
     divisor = _numbers(missing, axis, a.dtype) - float(ddof)
     divisor[divisor <= 0] = np.nan
@@ -408,7 +429,7 @@ def nanstd(a: Any, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> 
     1.0
     """
     variance = nanvar(a, axis, ddof, keepdims)
-    return where(plain(variance) == 0, 0.0, sqrt(variance))
+    return where(variance == 0, 0.0, sqrt(variance))
 
 
 def nanmax(a: Any, axis: Axis = None, keepdims: bool = False) -> Any:

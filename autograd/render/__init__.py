@@ -1,8 +1,8 @@
 """Pictures of the recorded graph: `draw` gives one that shows itself and saves itself.
 
-`dot.py` turns nodes into DOT text, `image.py` turns DOT text into SVG and that into PNG and PDF,
-`pdf.py` writes the PDF with the help of `bidi.py`, and `font.py` knows how wide a text is. None
-knows a primitive by name.
+`dot.py` turns nodes into DOT text, `batches.py` the program of a replay; `image.py` turns DOT
+text into SVG and that into PNG and PDF, `pdf.py` writes the PDF with the help of `bidi.py`, and
+`font.py` knows how wide a text is. None knows a primitive by name.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import DataError, RenderError
 from ..graph import Node, topological_order
+from ..replay.program import Program
+from .batches import program_to_dot
 from .dot import LARGE, to_dot
 from .image import FORMATS, encode, layout
 
@@ -24,7 +26,7 @@ __all__ = ["Drawing", "draw"]
 SUFFIXES: Final = (*(f".{name}" for name in FORMATS), ".dot")
 
 
-def draw(output: Node, *, direction: str = "LR", max_nodes: int = LARGE) -> Drawing:
+def draw(output: Node | Program, *, direction: str = "LR", max_nodes: int = LARGE) -> Drawing:
     """Draw the graph that `output` was computed from.
 
     One box a node: its label and operation, its data, and its gradient. A dash for the gradient
@@ -35,7 +37,8 @@ def draw(output: Node, *, direction: str = "LR", max_nodes: int = LARGE) -> Draw
 
     Parameters
     ----------
-    output : Value or Tensor
+    output : Value, Tensor or Program
+        A `Program`, which `jit` makes, has one box a batch of operations.
     direction : {"LR", "RL", "TB", "BT"}
         Where the arrows point: left to right, ..., top to bottom, ...
     max_nodes : int
@@ -60,16 +63,23 @@ def draw(output: Node, *, direction: str = "LR", max_nodes: int = LARGE) -> Draw
     >>> draw(a * b + a)
     <Drawing of 4 nodes and 4 arrows>
     """
+    if isinstance(output, Program):
+        _require_few(len(output.batches), max_nodes)
+        return Drawing(program_to_dot(output, direction), f"{len(output.batches)} batches")
     if not isinstance(output, Node):
         raise DataError(f"draw takes a Value or a Tensor, got {type(output).__name__}")
     order = topological_order(output)
-    if len(order) > max_nodes:
-        raise RenderError(
-            f"the graph has {len(order):,} nodes, more than max_nodes={max_nodes:,}: draw a part "
-            f"of it (an intermediate node, fewer samples), or pass max_nodes={len(order)} and wait"
-        )
+    _require_few(len(order), max_nodes)
     arrows = sum(len(node.inputs) for node in order)
     return Drawing(to_dot(order, direction), f"{len(order)} nodes and {arrows} arrows")
+
+
+def _require_few(count: int, max_nodes: int) -> None:
+    if count > max_nodes:
+        raise RenderError(
+            f"the graph has {count:,} nodes, more than max_nodes={max_nodes:,}: draw a part of it "
+            f"(an intermediate node, fewer samples), or pass max_nodes={count} and wait"
+        )
 
 
 class Drawing:

@@ -22,7 +22,7 @@ from . import font
 if TYPE_CHECKING:
     import graphviz
 
-__all__ = ["DIRECTIONS", "to_dot"]
+__all__ = ["DIRECTIONS", "Cell", "boxed", "empty_dot", "to_dot"]
 
 DIRECTIONS: Final = ("LR", "RL", "TB", "BT")
 """Where arrows point, as Graphviz names it: LR is left to right, TB is top to bottom."""
@@ -76,28 +76,37 @@ def to_dot(order: Sequence[Node], direction: str) -> graphviz.Digraph:
     Nodes are named n0, n1, ... in that order, so the same graph gives the same text on every run.
     `RenderError` if the direction is not one of `DIRECTIONS`.
     """
-    import graphviz
-
-    if direction not in DIRECTIONS:
-        raise RenderError(f"direction is one of {', '.join(DIRECTIONS)}, got {direction!r}")
-    dot = graphviz.Digraph(
-        graph_attr={
-            "rankdir": direction,
-            "ordering": "in",  # a - b has a before b
-            "bgcolor": "transparent",
-            "nodesep": "0.2",
-            "ranksep": "0.4",
-            **(QUICK if len(order) > LARGE else {}),
-        },
-        node_attr={"shape": "plain", "fontname": FONT, "fontsize": str(SIZE), "fontcolor": INK},
-        edge_attr={"color": LINE, "arrowsize": "0.7"},
-    )
+    dot = empty_dot(direction, len(order))
     names = {node: f"n{i}" for i, node in enumerate(order)}
     for node, name in names.items():
         dot.node(name, _box(node, is_output=node is order[-1]))
         for operand in node.inputs:
             dot.edge(names[operand], name)
     return dot
+
+
+def empty_dot(direction: str, boxes: int) -> graphviz.Digraph:
+    """A picture without boxes yet, in the style of all.
+
+    `RenderError` if the direction is not one of `DIRECTIONS`.
+    """
+    import graphviz
+
+    if direction not in DIRECTIONS:
+        raise RenderError(f"direction is one of {', '.join(DIRECTIONS)}, got {direction!r}")
+    text = {"fontname": FONT, "fontsize": str(SIZE)}
+    return graphviz.Digraph(
+        graph_attr={
+            "rankdir": direction,
+            "ordering": "in",  # a - b has a before b
+            "bgcolor": "transparent",
+            "nodesep": "0.2",
+            "ranksep": "0.4",
+            **(QUICK if boxes > LARGE else {}),
+        },
+        node_attr={"shape": "plain", "fontcolor": INK, **text},
+        edge_attr={"color": LINE, "arrowsize": "0.7", "fontcolor": LINE, **text},
+    )
 
 
 class Cell(NamedTuple):
@@ -131,6 +140,14 @@ def _box(node: Node, *, is_output: bool) -> str:
     else:
         style = f'BGCOLOR="{PAPER}" COLOR="{OUTPUT if is_output else FAINT}"'
     return f'<{_table(lines, f"""BORDER="{3 if is_output else 1}" {style}""")}>'
+
+
+def boxed(title: Cell, rows: Sequence[Cell], ground: str) -> str:
+    """The HTML-like label of a box of one column."""
+    total = max(cell.width for cell in (title, *rows))
+    lines = [f"<TR>{_cells([cell], [], total, 1)}</TR>" for cell in (title, *rows)]
+    lines[0] = lines[0].replace("<TD", f'<TD BGCOLOR="{ground}"')
+    return f'<{_table(lines, f"""BORDER="1" BGCOLOR="{PAPER}" COLOR="{FAINT}" """)}>'
 
 
 def _title(header: list[Cell], total: int, count: int, ground: str) -> str:

@@ -1,0 +1,293 @@
+"""Runs a program with NumPy: a straight line of calls into memory that is kept.
+
+Numbers live in one vector, in the order in which they are computed, so that a batch writes to a
+slice of it. An array that a ufunc computes is written to a buffer, which is used again when what
+it holds is no longer needed; a view of a buffer is made once, when the line is written, and costs
+nothing later.
+
+The line is Python source, since a call in it costs a third of one that is looked up in a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
+
+import numpy as np
+
+from .program import Batch, Program
+
+__all__ = ["Batched", "Line", "Runner", "line_for_numpy"]
+
+Function = Callable[..., Any]
+Runner = Callable[[list[Any]], list[Any]]
+"""Takes the data of each input and returns those of the outputs; for one run at a time."""
+
+FEW = 20
+"""Fewer numbers a batch than this, on average, are computed faster one by one."""
+
+MOST_LINES = 5_000
+"""A longer line of single numbers takes too long to compile."""
+
+
+def line_for_numpy(program: Program) -> Line:
+    """Choose what writes the source of a run."""
+    of_numbers = [len(batch) for batch in program.batches if batch.is_of_numbers]
+    one_by_one = sum(of_numbers) <= min(FEW * len(of_numbers), MOST_LINES)
+    return (Line if one_by_one else Batched)(program)
+
+
+class Line:
+    """Writes the source of a run; this one computes numbers one by one, as names of Python.
+
+    Parameters
+    ----------
+    program : Program
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.names: dict[str, Any] = {"asarray": np.asarray, "copy": np.copy}
+        self.lines: list[str] = []
+        self.memory = _Memory(program)
+        self._functions: dict[Any, str] = {}
+
+    def written(self, mark: Function | None = None) -> Runner:
+        """The compiled source; with `mark` called after each batch, for measuring."""
+        program = self.program
+        self.start()
+        for step, batch in enumerate(program.batches):
+            if batch.is_of_numbers:
+                self.numbers(batch)
+            else:
+                self.array(batch, step)
+            self.memory.release(step)
+            if mark is not None:
+                self.cut()
+                self.lines.append("mark()")
+                self.names["mark"] = mark
+        self.cut()
+        given = "".join(f"{self.name(i)}, " for i in program.inputs)
+        results = ", ".join(map(self.result, program.outputs))
+        lines = [*([f"{given}= inputs"] if given else []), *self.lines, f"return [{results}]"]
+        source = "def run(inputs):\n    " + "\n    ".join(lines)
+        exec(compile(source, "<replay>", "exec"), self.names)
+        return cast(Runner, self.names.pop("run"))  # which would keep itself alive
+
+    def start(self) -> None:
+        """Give a name to each constant."""
+        for i, data in self.program.constants.items():
+            self.names[self.name(i)] = data
+            if i in self.program.arrays:
+                self.memory.hold(i, data)
+
+    def cut(self) -> None:
+        """Let no later line do what is to be done so far."""
+
+    def name(self, i: int) -> str:
+        """What the source calls that which has an id."""
+        return f"x{i}"
+
+    def operand(self, i: int) -> str:
+        """What the source takes as an operand."""
+        return self.name(i)
+
+    def assign(self, i: int, value: str) -> str:
+        """The line that keeps a number."""
+        return f"{self.name(i)} = {value}"
+
+    def numbers(self, batch: Batch) -> None:
+        """Compute a batch of numbers."""
+        function = self.function(batch, batch.kind.scalar)
+        for result, *operands in zip(batch.results, *batch.operands, strict=True):
+            given = [self.name(i) for i in operands]
+            while batch.is_folded and len(given) > 2:
+                self.lines.append(f"folded = {function}({given[0]}, {given[1]})")
+                given[:2] = ["folded"]
+            self.lines.append(f"{self.name(result)} = {function}({', '.join(given)})")
+
+    def array(self, batch: Batch, step: int) -> None:
+        """Compute one array, or one number from arrays."""
+        (i,) = batch.results.tolist()
+        operands = [int(x[0]) for x in batch.operands]
+        function, example = batch.kind.array(), batch.example
+        view = self.memory.view(i, operands, function) if batch.kind.primitive.structural else None
+        if view is not None:
+            self.names[self.name(i)] = view
+            return
+        called = self.function(batch, batch.kind.array)
+        given = ", ".join(map(self.operand, operands))
+        if type(example) is float:
+            self.lines.append(self.assign(i, f"float({called}({given}))"))
+        elif isinstance(function, np.ufunc) and i not in self.program.outputs:
+            self.names[self.name(i)] = self.memory.buffer(i, example)
+            self.lines.append(f"{called}({given}, out={self.name(i)})")
+        else:
+            value = f"{called}({given})"
+            self.lines.append(f"{self.name(i)} = {value if example.ndim else f'asarray({value})'}")
+
+    def function(self, batch: Batch, form: Function) -> str:
+        """A name for what a batch calls."""
+        kind = batch.kind
+        key = kind if kind.params else kind.primitive, form.__name__
+        name = self._functions.get(key)
+        if name is None:
+            word = "".join(c if c.isalnum() else "_" for c in kind.primitive.name)
+            name = self._functions[key] = f"{word}_{len(self._functions)}"
+            self.names[name] = form()
+        return name
+
+    def result(self, i: int) -> str:
+        """What the source returns for an output: a number, or an array that is its own."""
+        if i not in self.program.arrays:
+            return self.operand(i)
+        is_own = (
+            i not in self.memory.fixed
+            and i not in self.program.inputs
+            and self.program.outputs.count(i) == 1
+            and self.program.arrays[i].base is None
+        )
+        return self.name(i) if is_own else f"copy({self.name(i)})"
+
+
+class Batched(Line):
+    """Writes a run that computes numbers batch by batch, in a vector."""
+
+    def start(self) -> None:
+        """Give each number a place in the vector: inputs, constants, then results in order."""
+        super().start()
+        program = self.program
+        inputs = [i for i in program.inputs if i not in program.arrays]
+        constants = [i for i in program.constants if i not in program.arrays]
+        results = [b.results for b in program.batches if b.results[0] not in program.arrays]
+        ids = np.concatenate([np.array(inputs + constants, dtype=np.int64), *results])
+        self.place = np.full(program.size, -1)
+        self.place[ids] = np.arange(len(ids))
+        self.vector = np.zeros(len(ids))
+        self.vector[self.place[constants]] = [program.constants[i] for i in constants]
+        self.names |= {"v": self.vector, "number": self.vector.item}
+        if inputs:
+            self.lines.append(f"v[:{len(inputs)}] = {', '.join(map(self.name, inputs))}")
+        widest = max((len(b) for b in program.batches), default=0)
+        self._scratch = [np.empty(widest) for _ in range(3)]
+        self._calls: list[Function] | None = None
+
+    def operand(self, i: int) -> str:
+        return self.name(i) if i in self.program.arrays else f"number({self.place[i]})"
+
+    def assign(self, i: int, value: str) -> str:
+        return f"v[{self.place[i]}] = {value}"
+
+    def array(self, batch: Batch, step: int) -> None:
+        self.cut()
+        super().array(batch, step)
+
+    def cut(self) -> None:
+        self._calls = None
+
+    def numbers(self, batch: Batch) -> None:
+        if self._calls is None:
+            name = f"calls_{len(self.lines)}"
+            self._calls = self.names[name] = []
+            self.lines.append(f"for call in {name}: call()")
+        start = self.place[batch.results[0]]
+        out = self.vector[start : start + len(batch)]
+        function: Any = batch.kind.array()
+        if batch.is_folded:
+            self._fold(function, batch, out)
+            return
+        given = [self._taken(k, self.place[x]) for k, x in enumerate(batch.operands)]
+        if isinstance(function, np.ufunc):
+            self._calls.append(partial(function, *given, out=out))
+        else:
+            self._calls.append(partial(_assign, out, function, *given))
+
+    def _taken(self, k: int, places: Any) -> Any:
+        """An operand of a batch: a slice of the vector, or numbers gathered from it."""
+        assert self._calls is not None
+        first, count = int(places[0]), len(places)
+        if count > 1 and (places == first).all():
+            return self.vector[first : first + 1]
+        if (np.diff(places) == 1).all():
+            return self.vector[first : first + count]
+        while len(self._scratch) <= k:
+            self._scratch.append(np.empty_like(self._scratch[0]))
+        into = self._scratch[k][:count]
+        self._calls.append(partial(self.vector.take, places.astype(np.intp), None, into, "clip"))
+        return into
+
+    def _fold(self, function: Any, batch: Batch, out: Any) -> None:
+        """Apply a ufunc from left to right: row by row, which NumPy does in that order."""
+        assert self._calls is not None
+        places = np.array([self.place[x] for x in batch.operands])
+        if len(batch) == 1:  # NumPy would take a column for a row, and sum in pairs
+            places = np.repeat(places, 2, axis=1)
+        rows = np.empty(places.shape)
+        into = out if len(batch) > 1 else np.empty(2)
+        self._calls += [
+            partial(self.vector.take, places.astype(np.intp), None, rows, "clip"),
+            partial(function.reduce, rows, 0, None, into),
+        ]
+        if len(batch) == 1:
+            self._calls.append(partial(np.copyto, out, into[:1]))
+
+
+def _assign(out: Any, function: Function, *operands: Any) -> None:
+    out[...] = function(*operands)
+
+
+class _Memory:
+    """Arrays that are at the same place in each run: constants, buffers, and views of these.
+
+    Attributes
+    ----------
+    fixed : dict of int to array
+        By id.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.fixed: dict[int, Any] = {}
+        self._root: dict[int, int] = {}  # the buffer that one is, or is a view of
+        self._needed: dict[int, int] = {}  # the last step that needs it
+        self._free: dict[Any, list[Any]] = {}
+        self._used: dict[int, Any] = {}
+        for step, batch in enumerate(program.batches):
+            for x in batch.operands:
+                if not batch.is_of_numbers:
+                    self._needed[int(x[0])] = step
+        for i in program.outputs:
+            self._needed[i] = len(program.batches)
+
+    def hold(self, i: int, array: Any) -> None:
+        """Keep an array for good."""
+        self.fixed[i] = array
+
+    def view(self, i: int, operands: list[int], function: Function) -> Any:
+        """Make what is only another look at an array that is fixed, once for all runs, or None."""
+        x = operands[0]
+        if len(operands) > 1 or x not in self.fixed:
+            return None
+        with np.errstate(all="ignore"):  # what memory held before may be anything
+            array = function(self.fixed[x])
+        if type(array) is not np.ndarray or not np.may_share_memory(array, self.fixed[x]):
+            return None
+        self.fixed[i] = array
+        if x in self._root:
+            self._root[i] = root = self._root[x]
+            self._needed[root] = max(self._needed.get(root, -1), self._needed.get(i, -1))
+        return array
+
+    def buffer(self, i: int, example: Any) -> Any:
+        """Memory for an array like an example."""
+        key = example.shape, example.dtype, example.strides
+        free = self._free.get(key)
+        array = free.pop() if free else np.empty_like(example)
+        self.fixed[i], self._root[i] = array, i
+        self._used[i] = key
+        return array
+
+    def release(self, step: int) -> None:
+        """Take back what no later step needs."""
+        for i in [i for i in self._used if self._needed.get(i, -1) <= step]:
+            self._free.setdefault(self._used.pop(i), []).append(self.fixed[i])
