@@ -9,9 +9,12 @@
 >>> history.accuracy[-1] > 0.9
 True
 
-Data are in `nn.data`, the confusion matrix in `nn.metrics`, plots in `nn.plots`.
+Data are in `nn.data`, the confusion matrix in `nn.metrics`, plots in `nn.plots`, and what a
+learning rate does in `nn.lab`.
 """
 
+from nn.checkpoint import Checkpoints, load_weights, save_weights
+from nn.history import Epoch, History, print_epochs
 from nn.layers import (
     ELU,
     GELU,
@@ -47,6 +50,7 @@ from nn.losses import (
 )
 from nn.module import Module
 from nn.optim import SGD, Adam, AdamW, Optimizer, RMSprop, clip_by_norm, clip_by_value
+from nn.rates import RateSearch, find_learning_rate
 from nn.schedules import (
     Chained,
     CosineDecay,
@@ -57,7 +61,8 @@ from nn.schedules import (
     StepDecay,
     WarmUp,
 )
-from nn.training import History, evaluate, fit
+from nn.steps import evaluate
+from nn.training import fit
 
 __all__ = [
     # modules
@@ -113,7 +118,15 @@ __all__ = [
     "StepDecay",
     "WarmUp",
     # the loop
+    "Epoch",
     "History",
+    "RateSearch",
     "evaluate",
+    "find_learning_rate",
     "fit",
+    "print_epochs",
+    # files
+    "Checkpoints",
+    "load_weights",
+    "save_weights",
 ]

@@ -17,6 +17,7 @@ from autograd import (
     ShapeError,
     Tensor,
     Value,
+    callback,
     elu,
     gelu,
     leaky_relu,
@@ -608,11 +609,11 @@ class Dropout(Module):
         if not isinstance(x, Tensor | np.ndarray):
             if not isinstance(x, Value | Real):
                 raise DataError(f"{self.describe()} takes real numbers, got {x!r}")
-            return x * (scale * (self.rng.random() >= self.p))
+            return x * callback(lambda: scale * (self.rng.random() >= self.p))
         if x.dtype.kind not in "biuf":
             raise DataError(f"{self.describe()} takes real numbers, got dtype {x.dtype}")
-        factors = (self.rng.random(x.shape) >= self.p) * scale
-        return x * (factors.astype(x.dtype) if x.dtype.kind == "f" else factors)
+        dtype = x.dtype if x.dtype.kind == "f" else np.float64
+        return x * callback(lambda: ((self.rng.random(x.shape) >= self.p) * scale).astype(dtype))
 
     def describe(self) -> str:
         return f"Dropout({self.p:g})"
@@ -743,10 +744,14 @@ class Embedding(Module):
 
     def __call__(self, index: Any) -> Any:
         """Map integers of any shape, an array, lists or a constant Tensor, to rows of weights."""
+        rows = callback(self._rows, index) if isinstance(index, Node) else self._rows(index)
+        return self.weight[rows]
+
+    def _rows(self, index: Any) -> NDArray[Any]:
         count = self.weight.shape[0]
         problem = f"{self.describe()} takes integers from 0 to {count - 1}"
         try:
-            rows = np.asarray(index.numpy() if isinstance(index, Node) else index)
+            rows = np.asarray(index)
         except ValueError:
             raise ShapeError(f"{problem}, got lists of different lengths") from None
         if rows.dtype.kind not in "iu":
@@ -754,7 +759,7 @@ class Embedding(Module):
         outside = rows[(rows < 0) | (rows >= count)]
         if outside.size:
             raise ValueError(f"{problem}, got {outside[0]}")
-        return self.weight[rows]
+        return rows
 
     def describe(self) -> str:
         count, width = self.weight.shape

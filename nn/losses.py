@@ -8,6 +8,7 @@ compare everything with everything.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from numbers import Real
 from typing import Any, Literal, get_args
 
@@ -23,6 +24,7 @@ from autograd import (
     ShapeError,
     Tensor,
     Value,
+    callback,
     exp,
     log,
     minimum,
@@ -30,11 +32,12 @@ from autograd import (
     softmax,
     softplus,
     square,
-    stop_gradient,
+    where,
 )
 from nn.module import finite_number
 
 __all__ = [
+    "LOSSES",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
     "hinge_loss",
@@ -158,8 +161,12 @@ def binary_cross_entropy_with_logits(
     array([   0., 1000.])
     """
     name = "binary_cross_entropy_with_logits"
-    y = _label_numbers(name, labels)
-    _require_labels(name, y, (y >= 0) & (y <= 1), "from 0 to 1", "classes -1 and +1: (y + 1) / 2")
+
+    def check(y: NDArray[Any]) -> None:
+        valid = (y >= 0) & (y <= 1)
+        _require_labels(name, y, valid, "from 0 to 1", "classes -1 and +1: (y + 1) / 2")
+
+    y = _labels(name, logits, labels, check)
     return _elementwise(
         name, lambda z, y: y * softplus(-z) + (1 - y) * softplus(z), logits, y, reduction
     )
@@ -199,8 +206,11 @@ def hinge_loss(scores: Any, labels: Any, reduction: Reduction = "mean") -> Any:
     >>> hinge_loss(Tensor([0.5, 3.0, 1.0]), [1, 1, -1], "none").numpy()
     array([0.5, 0. , 2. ])
     """
-    y = _label_numbers("hinge_loss", labels)
-    _require_labels("hinge_loss", y, abs(y) == 1, "-1 or +1", "classes 0 and 1: 2 * y - 1")
+
+    def check(y: NDArray[Any]) -> None:
+        _require_labels("hinge_loss", y, abs(y) == 1, "-1 or +1", "classes 0 and 1: 2 * y - 1")
+
+    y = _labels("hinge_loss", scores, labels, check)
     return _elementwise("hinge_loss", lambda s, y: relu(1 - y * s), scores, y, reduction)
 
 
@@ -239,7 +249,8 @@ def cross_entropy(logits: Any, classes: Any, reduction: Reduction = "mean") -> A
     500.0
     """
     _require_reduction("cross_entropy", reduction)
-    z, c = _numbers("cross_entropy", "logits", logits), _class_numbers(classes)
+    z = _numbers("cross_entropy", "logits", logits)
+    c = callback(_class_numbers, classes) if isinstance(classes, Node) else _class_numbers(classes)
     if z.ndim not in (1, 2):
         raise ShapeError(
             "the logits of cross_entropy have shape (rows, classes), or (classes,) for one row, "
@@ -257,12 +268,11 @@ def cross_entropy(logits: Any, classes: Any, reduction: Reduction = "mean") -> A
             f"shape {z.shape[:-1]}, got {c.shape}{hint}"
         )
     _require_elements("cross_entropy", z)
-    if np.maximum.reduce(c.astype(np.uint64), axis=None) >= z.shape[-1]:  # -1 becomes huge
-        valid = (c >= 0) & (c < z.shape[-1])
-        _require_labels("cross_entropy", c, valid, f"from 0 to {z.shape[-1] - 1}")
+    c = callback(partial(_classes_below, z.shape[-1]), c)
     if z.dtype == object:
-        rows = zip(np.atleast_2d(z), np.atleast_1d(c), strict=True)
-        each = np.fromiter((_cross_entropy_of_row(row, int(k)) for row, k in rows), dtype=object)
+        numbers = c.tolist() if c.ndim else [c.tolist()]
+        rows = zip(np.atleast_2d(z), numbers, strict=True)
+        each = np.fromiter((_cross_entropy_of_row(row, k) for row, k in rows), dtype=object)
         return _reduce(each if c.ndim else each[0], reduction)
     return _reduce(_cross_entropy(z, c), reduction)
 
@@ -276,8 +286,7 @@ def _cross_entropy_of_rows(logits: Any, classes: Any) -> Any:
 
 
 def _pull_cross_entropy(g: Any, out: Any, logits: Any, classes: Any) -> Any:
-    numbers = classes.numpy() if isinstance(classes, Node) else classes
-    one_hot = np.arange(logits.shape[-1]) == numbers[..., None]
+    one_hot = np.arange(logits.shape[-1]) == classes[..., None]
     return g.reshape((*out.shape, 1)) * (softmax(logits) - one_hot)
 
 
@@ -293,11 +302,20 @@ _cross_entropy = Primitive(
 )
 
 
-def _cross_entropy_of_row(row: NDArray[Any], k: int) -> Any:
-    peak = stop_gradient(max(row))
+def _cross_entropy_of_row(row: NDArray[Any], k: Any) -> Any:
+    peak = callback(_largest, *row)
     shifted = [z - peak for z in row]
     first, *rest = map(exp, shifted)
-    return log(sum(rest, first)) - shifted[k]
+    if isinstance(k, Node):  # a class that will be another one when this is replayed
+        number: Any = k
+        chosen = sum(where(number == j, z, 0.0) for j, z in enumerate(shifted))
+    else:
+        chosen = shifted[k]
+    return log(sum(rest, first)) - chosen
+
+
+def _largest(*numbers: float) -> float:
+    return max(numbers)
 
 
 def _elementwise(
@@ -322,7 +340,7 @@ def _elementwise(
     if object in (p.dtype, t.dtype):  # lists of Values
         scalars = np.frompyfunc(rule, 2, 1)
         return _reduce(scalars(_without_tensor(name, p), _without_tensor(name, t)), reduction)
-    if isinstance(t, np.ndarray):  # of the prediction's precision, so that float32 stays float32
+    if not isinstance(t, Value):  # of the prediction's precision, so that float32 stays float32
         t = t.astype(np.float32 if p.dtype == np.float32 else np.float64)
     return _reduce(rule(p, t if t.ndim else t.item()), reduction)
 
@@ -372,6 +390,9 @@ def _without_tensor(name: str, part: Tensor | NDArray[Any]) -> NDArray[Any]:
     if isinstance(part, np.ndarray):
         return part
     if not part.is_constant:
+        items = part.tolist()
+        if _holds_node(items):  # inside a derivative or a replay: none is lost
+            return _objects(items)
         raise DataError(
             f"{name} would lose the gradient of a Tensor next to a list of Values: "
             "pass its numbers, tensor.numpy()"
@@ -379,10 +400,21 @@ def _without_tensor(name: str, part: Tensor | NDArray[Any]) -> NDArray[Any]:
     return part.numpy()
 
 
-def _label_numbers(name: str, labels: Any) -> NDArray[Any]:
-    """Return labels as an array of floats, whatever holds them."""
+def _labels(name: str, scores: Any, labels: Any, check: Callable[[NDArray[Any]], None]) -> Any:
+    """Return labels as an array of floats, checked; in a replay those that it is given."""
     numbers = _numbers(name, "label", labels)
-    return np.asarray(numbers.numpy() if isinstance(numbers, Node) else numbers, dtype=np.float64)
+    dtype = np.float32 if getattr(scores, "dtype", None) == np.float32 else np.float64
+
+    def checked(numbers: Any) -> NDArray[Any]:
+        y = np.asarray(numbers, dtype=dtype)
+        check(y)
+        return y
+
+    if not isinstance(numbers, Node):
+        return checked(numbers)
+    y = callback(checked, numbers)
+    of_values = isinstance(y, Node) and isinstance(scores, list | tuple)
+    return y.tolist() if of_values else y
 
 
 def _class_numbers(classes: Any) -> NDArray[Any]:
@@ -394,6 +426,14 @@ def _class_numbers(classes: Any) -> NDArray[Any]:
         hint = "; for one-hot rows pass y.argmax(axis=1)" if array.ndim == 2 else ""
         raise DataError(f"the classes of cross_entropy are integers, got dtype {array.dtype}{hint}")
     return array
+
+
+def _classes_below(count: int, classes: NDArray[Any]) -> NDArray[Any]:
+    """Return classes, all of which are below a number."""
+    if np.maximum.reduce(classes.astype(np.uint64), axis=None) >= count:  # -1 becomes huge
+        valid = (classes >= 0) & (classes < count)
+        _require_labels("cross_entropy", classes, valid, f"from 0 to {count - 1}")
+    return classes
 
 
 def _require_reduction(name: str, reduction: str) -> None:
@@ -415,3 +455,14 @@ def _require_labels(
         raise ValueError(
             f"the labels of {name} are {expected}, got {labels.flat[first]} at {first}{hint}"
         )
+
+
+LOSSES = (
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    hinge_loss,
+    huber_loss,
+    l1_loss,
+    mse_loss,
+)
+"""All of them; each computes in the same way whatever the numbers are."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import groupby
 from numbers import Real
 from typing import Any, Self
@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from autograd import DataError, ShapeError, Tensor, Value
+from autograd import DataError, NonFiniteError, ShapeError, Tensor, Value
 
 __all__ = [
     "MOST",
@@ -19,8 +19,10 @@ __all__ = [
     "Parameter",
     "finite_number",
     "require_callable",
+    "require_finite",
     "require_flag",
     "require_kind",
+    "require_names",
     "whole_number",
 ]
 
@@ -153,22 +155,90 @@ class Module:
         Traceback (most recent call last):
         ValueError: the state does not fit Linear(3, 2): missing 'bias'
         """
-        if not isinstance(state, Mapping):
-            raise DataError(f"a state maps names to arrays, got {type(state).__name__}")
         parameters = dict(self.named_parameters())
-        what = f"the state does not fit {self.describe()}"
-        _require_names(what, expected=parameters.keys(), given=state.keys())
+        require_names(f"the state does not fit {self.describe()}", parameters, state)
         arrays = {name: _real_array(name, array) for name, array in state.items()}
-        wrong = [
-            f"{name!r} has shape {arrays[name].shape}, expected {p.shape}"
-            for name, p in parameters.items()
-            if arrays[name].shape != p.shape
-        ]
-        if wrong:
-            raise ShapeError(f"{what}: {'; '.join(wrong)}")
+        self.require_shapes({name: array.shape for name, array in arrays.items()})
         cast = {name: _cast(name, arrays[name], p.dtype) for name, p in parameters.items()}
         for name, parameter in parameters.items():
             parameter.data = cast[name]
+
+    def require_shapes(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Raise unless these are the names and the shapes of the arrays of `state_dict`.
+
+        Raises
+        ------
+        ValueError
+            If names are missing or unexpected.
+        ShapeError
+            If a shape is another one; each is named.
+
+        Examples
+        --------
+        >>> from nn import Linear
+        >>> Linear(3, 2).require_shapes({"weight": (3, 2), "bias": (2,)})
+        Traceback (most recent call last):
+        autograd.errors.ShapeError: the state does not fit Linear(3, 2): \
+'weight' has shape (3, 2), expected (2, 3)
+        """
+        what = f"the state does not fit {self.describe()}"
+        parameters = dict(self.named_parameters())
+        require_names(what, parameters, shapes)
+        wrong = [
+            f"{name!r} has shape {shapes[name]}, expected {p.shape}"
+            for name, p in parameters.items()
+            if shapes[name] != p.shape
+        ]
+        if wrong:
+            raise ShapeError(f"{what}: {'; '.join(wrong)}")
+
+    def random_state(self) -> dict[str, Any]:
+        """Return the states of the generators that modules hold, such as those of `Dropout`.
+
+        A generator is a ``numpy.random.Generator`` where a parameter could be, and its state
+        that of its bit generator: a dict of integers, text and arrays. One that is shared has
+        its first name only. The sequence that ``Generator.spawn`` draws on is not in it.
+
+        >>> from nn import Dropout
+        >>> model = Dropout(0.5, rng=0)
+        >>> state = model.random_state()
+        >>> state["rng"]["bit_generator"]
+        'PCG64'
+        >>> first = model(np.ones(8))
+        >>> model.set_random_state(state)
+        >>> bool((model(np.ones(8)) == first).all())
+        True
+        """
+        return {name: rng.bit_generator.state for name, rng in self._generators().items()}
+
+    def set_random_state(self, state: Mapping[str, Any]) -> None:
+        """Set every generator from `state`, as `random_state` returns it; all of them or none.
+
+        Raises
+        ------
+        ValueError
+            If names are missing or unexpected, or a state is not one of that generator's kind.
+        DataError
+            If `state` is no mapping.
+
+        Examples
+        --------
+        See `random_state`.
+        """
+        what = f"the random state does not fit {self.describe()}"
+        bits = {name: generator.bit_generator for name, generator in self._generators().items()}
+        require_names(what, bits, state)
+        wrong = [name for name in bits if not _is_state_of(bits[name], state[name])]
+        if wrong:
+            kind = type(bits[wrong[0]]).__name__
+            raise ValueError(f"{what}: that of {wrong[0]!r} is not a state of {kind}")
+        for name in bits:
+            bits[name].state = state[name]
+
+    def _generators(self) -> dict[str, np.random.Generator]:
+        return {
+            name: part for name, _, part in _walk(self) if isinstance(part, np.random.Generator)
+        }
 
     def describe(self) -> str:
         """Return the module in one line, without what is below it, such as "Linear(3, 2)"."""
@@ -200,8 +270,14 @@ class Module:
         )
 
 
+_FOUND = (Module, Value, Tensor, np.random.Generator)
+"""What a module is searched for."""
+
+_SEARCHED = (*_FOUND, list, tuple, dict)
+
+
 def _walk(root: Module) -> Iterator[tuple[str, int, Any]]:
-    """Yield each module and parameter once: dotted name, number of modules above it, itself."""
+    """Yield what `_FOUND` names, each once: dotted name, number of modules above it, itself."""
     seen: set[int] = set()
     stack: list[tuple[str, int, Any]] = [("", 0, root)]
     while stack:
@@ -209,14 +285,14 @@ def _walk(root: Module) -> Iterator[tuple[str, int, Any]]:
         if id(part) in seen or (isinstance(part, Parameter) and not _is_parameter(part)):
             continue
         seen.add(id(part))
-        if isinstance(part, Module | Parameter):
+        if isinstance(part, _FOUND):
             yield name, depth, part
         below = depth + isinstance(part, Module)
         prefix = f"{name}." if name else ""
         stack += [
             (f"{prefix}{key}", below, child)
             for key, child in reversed(list(_children(part)))
-            if isinstance(child, Module | Parameter | list | tuple | dict)
+            if isinstance(child, _SEARCHED)
         ]
 
 
@@ -230,6 +306,29 @@ def _children(part: Any) -> Iterable[tuple[Any, Any]]:
 
 def _is_parameter(node: Parameter) -> bool:
     return node.is_leaf and not node.is_constant
+
+
+def _is_state_of(bits: np.random.BitGenerator, state: Any) -> bool:
+    """Tell whether `state` is one of such a bit generator: another one gives it back as it is.
+
+    Where in a buffer to go on is looked at first: NumPy would read beyond its end.
+    """
+    trial = type(bits)()
+    try:
+        if not (0 <= state.get("buffer_pos", 0) <= 4 and 0 <= state["state"].get("pos", 0) <= 624):
+            return False
+        trial.state = state
+    except (AttributeError, LookupError, TypeError, ValueError, OverflowError):
+        return False
+    return _same(trial.state, state)
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(_same(a[k], b[k]) for k in a)
+    if isinstance(a, np.ndarray):
+        return isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b)
+    return type(a) is type(b) and bool(a == b)
 
 
 def whole_number(name: str, value: object, minimum: int, maximum: float = np.inf) -> int:
@@ -299,6 +398,18 @@ def require_kind(name: str, value: object, kind: type) -> None:
         raise DataError(f"{name} must be of type nn.{kind.__name__}, got {got}")
 
 
+def require_finite(what: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Raise a `NonFiniteError`, that begins with `what`, if an array holds a nan or an infinity.
+
+    >>> require_finite("the weights", {"bias": np.array([np.inf])})
+    Traceback (most recent call last):
+    autograd.errors.NonFiniteError: the weights hold a nan or an infinity in 'bias'
+    """
+    bad = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+    if bad:
+        raise NonFiniteError(f"{what} hold a nan or an infinity in {_listed(bad)}")
+
+
 def require_callable(name: str, value: object, call: str) -> None:
     """Raise a `DataError` unless `value` can be called, as in the text `call`.
 
@@ -328,17 +439,38 @@ def _brief(number: object) -> str:
     return "a number of more than 60 digits" if many else str(number)
 
 
-def _require_names(what: str, expected: Iterable[str], given: Iterable[str]) -> None:
+def require_names(what: str, expected: Collection[str], given: object) -> None:
+    """Raise an error, that begins with `what`, unless `given` has the names expected, no others.
+
+    Raises
+    ------
+    ValueError
+        If names are missing or unexpected.
+    DataError
+        If `given` is no mapping.
+
+    Examples
+    --------
+    >>> require_names("the state does not fit", ["lr"], {"rate": 0.5})
+    Traceback (most recent call last):
+    ValueError: the state does not fit: missing 'lr'; unexpected 'rate'
+    """
+    if not isinstance(given, Mapping):
+        raise DataError(f"{what}: it must map names to values, got {type(given).__name__}")
+    missing = [name for name in expected if name not in given]
+    unexpected = [name for name in given if name not in expected]
     complaints = [
-        f"{kind} {', '.join(map(repr, names))}"
-        for kind, names in [
-            ("missing", [name for name in expected if name not in given]),
-            ("unexpected", [name for name in given if name not in expected]),
-        ]
+        f"{kind} {_listed(names)}"
+        for kind, names in [("missing", missing), ("unexpected", unexpected)]
         if names
     ]
     if complaints:
         raise ValueError(f"{what}: {'; '.join(complaints)}")
+
+
+def _listed(names: list[str], most: int = 10) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(f"{name!r:.80}" for name in names[:most]) + more
 
 
 def _real_array(name: str, value: Any) -> NDArray[Any]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
+from itertools import chain, islice, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from autograd import DataError, GradientError, NonFiniteError, Tensor
-from nn.module import Module, Parameter, finite_number, require_flag
+from nn.module import Module, Parameter, finite_number, require_flag, require_names
 
 __all__ = [
     "SGD",
@@ -177,6 +179,129 @@ class Optimizer:
             large = getattr(weight, "size", 1) > 10_000  # handing it over saves a copy
             parameter.data = Tensor(weight, copy=False) if large else weight
         self._states = [state for _, state in updates]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copy what later steps depend on besides the parameters.
+
+        Returns
+        -------
+        dict
+            "rule", the name of the class; "groups", of each its options, and as "params" the
+            names of its parameters with their dtypes and shapes; "states", what is remembered
+            of each parameter, a NamedTuple as a dict and another tuple as a list. It goes into
+            `nn.checkpoint.write_state`.
+
+        Examples
+        --------
+        >>> from autograd import Value
+        >>> Adam([("w", Value(1.0))]).state_dict()["states"]
+        {'w': {'step': 0, 'mean': 0.0, 'square': 0.0, 'largest': 0.0}}
+        """
+        states = zip(self.parameters, self._states, strict=True)
+        return {
+            "rule": type(self).__name__,
+            "groups": [
+                {**_plain(group), "params": params}
+                for group, params in zip(self.groups, self._kinds(), strict=True)
+            ],
+            "states": {name: _plain(state) for name, state in states},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Set the options and what is remembered of each parameter; all of it or nothing.
+
+        Whether it fits is tried out: from each state `update`, which should be a pure function,
+        must make a finite weight of the parameter's shape and dtype, and a state like it again.
+
+        Parameters
+        ----------
+        state : mapping
+            As `state_dict` returns it, of an optimizer of this class with the same groups.
+
+        Raises
+        ------
+        DataError
+            If `state`, or a part of it that should be, is no mapping.
+        ValueError
+            If names are missing or unexpected, an option is out of range, or a state does not
+            fit its parameter.
+        NonFiniteError
+            If a state holds a nan or an infinity, unless `allow_nonfinite`.
+
+        Examples
+        --------
+        >>> from autograd import Value
+        >>> first, second = Adam([Value(1.0)], lr=0.5), Adam([Value(1.0)])
+        >>> second.load_state_dict(first.state_dict())
+        >>> second.lr
+        0.5
+        """
+        what = f"the state does not fit this {type(self).__name__}"
+        require_names(what, ["rule", "groups", "states"], state)
+        if state["rule"] != type(self).__name__:
+            raise ValueError(f"{what}: it is one of {state['rule']!r:.80}")
+        groups = self._options_in(what, state["groups"])
+        require_names(f"{what}: states", self.parameters, state["states"])
+        options = [given for g, given in zip(self.groups, groups, strict=True) for _ in g["params"]]
+        states = [
+            self._state_in(f"{what}: {name}", parameter, given, state["states"][name])
+            for (name, parameter), given in zip(self.parameters.items(), options, strict=True)
+        ]
+        for group, given in zip(self.groups, groups, strict=True):
+            group.update(given)
+        self._states = states
+
+    def _kinds(self) -> list[dict[str, str]]:
+        """Return the names of the parameters of each group, with their dtypes and shapes."""
+        items = iter(self.parameters.items())
+        return [
+            {
+                name: f"{p.dtype} of shape {p.shape}"
+                for name, p in islice(items, len(group["params"]))
+            }
+            for group in self.groups
+        ]
+
+    def _options_in(self, what: str, groups: Any) -> list[dict[str, Any]]:
+        """Return the options of each group that a state holds, checked."""
+        if not isinstance(groups, list) or len(groups) != len(self.groups):
+            raise ValueError(f"{what}: it does not have {len(self.groups)} groups")
+        checked = []
+        for index, (mine, kinds) in enumerate(zip(self.groups, self._kinds(), strict=True)):
+            group = f"{what}: group {index}"
+            require_names(group, mine, groups[index])
+            require_names(group, kinds, groups[index]["params"])
+            for name, kind in groups[index]["params"].items():
+                if kind != kinds[name]:
+                    raise ValueError(f"{group}: {name!r} is {kind!r:.80}, expected {kinds[name]}")
+            given = {name: _like(mine[name], groups[index][name]) for name in mine}
+            checked.append(self._checked(given))
+        return checked
+
+    def _state_in(
+        self, what: str, parameter: Parameter, options: dict[str, Any], given: Any
+    ) -> Any:
+        """Return the state of a parameter that `given` stands for, tried out in a step."""
+
+        def step(state: Any) -> tuple[Array, Any]:
+            gradient = np.ones(parameter.shape, parameter.dtype)[()]
+            with np.errstate(all="ignore"):
+                return self.update(parameter.numpy(), gradient, deepcopy(state), **options)
+
+        try:
+            state = _like(step(self.first_state)[1], given)
+            weight, later = step(state)
+        except Exception as error:  # of the rule, which may be anyone's
+            raise ValueError(f"{what} cannot be updated with it: {error}") from None
+        plain, first = _plain(state), _plain(self.first_state)
+        wrong = list(_misfits(plain, first, _plain(later)))
+        if _kind(weight) != _kind(parameter.numpy()):
+            wrong.append(f"makes of {_kind(parameter.numpy())} {_kind(weight)}")
+        if wrong:
+            raise ValueError(f"{what} does not go with it: {'; '.join(wrong)}")
+        if not (self.allow_nonfinite or _all_finite([weight, plain], [None, first])):
+            raise NonFiniteError(f"{what} gets from it a nan or an infinity")
+        return state
 
     def __repr__(self) -> str:
         count = len(self.groups)
@@ -558,9 +683,10 @@ def adam_update(
     mean = beta1 * state.mean + (1 - beta1) * gradient
     square = beta2 * state.square + (1 - beta2) * gradient * gradient
     largest = np.maximum(state.largest, square) if amsgrad else 0.0
-    unbiased = mean / (1 - beta1**step)
-    spread = np.sqrt(largest if amsgrad else square) / math.sqrt(1 - beta2**step) + eps
-    W_new = W_old - lr * unbiased / spread
+    # Both means start from 0; what they lack by that is made good in numbers, not in arrays.
+    root = math.sqrt(1 - beta2**step)
+    spread = np.sqrt(largest if amsgrad else square) + eps * root
+    W_new = W_old - (lr * root / (1 - beta1**step)) * mean / spread
     return W_new, AdamState(step, mean, square, largest)
 
 
@@ -756,6 +882,79 @@ def _pair(index: int, item: Any) -> tuple[str, Parameter]:
         kind = "a constant" if parameter.is_constant else "computed from others"
         raise GradientError(f"{name} cannot be learnt, it is {kind}: {parameter!r}")
     return name, parameter
+
+
+# What `Optimizer.state_dict` makes of a state, and back.
+
+
+def _plain(state: Any) -> Any:
+    """Return a copy with dicts for NamedTuples and lists for other tuples."""
+    if isinstance(state, tuple) and hasattr(state, "_asdict"):
+        state = state._asdict()
+    if isinstance(state, dict):
+        return {name: _plain(part) for name, part in state.items()}
+    if isinstance(state, tuple | list):
+        return [_plain(part) for part in state]
+    return state.copy() if isinstance(state, np.ndarray) else state
+
+
+def _like(example: Any, plain: Any) -> Any:
+    """Return a copy of `plain` with tuples where `example` has them.
+
+    >>> _like(AdamState(), {"step": 1, "mean": 0.5, "square": 0.25, "largest": 0.0})
+    AdamState(step=1, mean=0.5, square=0.25, largest=0.0)
+    """
+    if isinstance(plain, np.ndarray):
+        return plain.copy()[()]  # () gives the number that NumPy computes with
+    if hasattr(example, "_asdict") and isinstance(plain, dict):
+        require_names("it", example._fields, plain)
+        return type(example)(**_like(example._asdict(), plain))
+    if isinstance(plain, dict):
+        examples = example if isinstance(example, dict) else {}
+        return {name: _like(examples.get(name), part) for name, part in plain.items()}
+    if isinstance(plain, list):
+        items = example if isinstance(example, tuple | list) else ()
+        last = items[-1] if items else None
+        parts = [
+            _like(mine, part) for mine, part in zip(chain(items, repeat(last)), plain, strict=False)
+        ]
+        return tuple(parts) if isinstance(example, tuple) else parts
+    return plain
+
+
+def _misfits(plain: Any, first: Any, later: Any, place: str = "it") -> Iterator[str]:
+    """Yield what in a state is neither as before the first step nor as after a later one."""
+    if isinstance(plain, dict | list) and type(plain) is type(later):
+        parts, before, after = _parts(plain), _parts(first), _parts(later)
+        for key in filter(after.__contains__, parts):
+            yield from _misfits(parts[key], before.get(key), after[key], f"{place}[{key!r}]")
+    elif _kind(plain) not in (_kind(first), _kind(later)):
+        yield f"{place} is {_kind(plain)}, expected {_kind(later)}"
+
+
+def _parts(plain: Any) -> dict[Any, Any]:
+    """Return what is in a dict or a list, by key or index."""
+    items = dict(enumerate(plain)) if isinstance(plain, list) else plain
+    return items if isinstance(items, dict) else {}
+
+
+def _kind(leaf: Any) -> str:
+    if isinstance(leaf, np.ndarray) and leaf.ndim:
+        return f"{leaf.dtype} of shape {leaf.shape}"
+    number = isinstance(leaf, bool | int | float | np.generic | np.ndarray)
+    return "a number" if number else f"a {type(leaf).__name__}"
+
+
+def _all_finite(plain: Any, first: Any = None) -> bool:
+    """Tell whether all numbers of a state are finite, but those that at first are not either."""
+    if isinstance(plain, dict | list):
+        before = _parts(first)
+        return all(_all_finite(part, before.get(key)) for key, part in _parts(plain).items())
+    if not isinstance(plain, float | np.generic | np.ndarray):
+        return True
+    numbers = np.asarray(plain)
+    finite = numbers.dtype.kind not in "fc" or bool(np.isfinite(numbers).all())
+    return finite or not (first is None or _all_finite(first))
 
 
 def _listed(names: list[str], most: int = 10) -> str:

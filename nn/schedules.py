@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from autograd import DataError
-from nn.module import finite_number, require_callable, require_kind, whole_number
+from nn.module import (
+    finite_number,
+    require_callable,
+    require_kind,
+    require_names,
+    whole_number,
+)
 from nn.optim import Optimizer
 
 __all__ = [
@@ -437,10 +443,60 @@ class Scheduler:
         """Set the learning rates back to what they were when the scheduler was made."""
         self._set(1.0)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Copy what later steps depend on besides the schedule, as `nn.checkpoint` writes it.
+
+        >>> from autograd import Value
+        >>> from nn import SGD
+        >>> Scheduler(SGD([Value(1.0)], lr=0.8), ExponentialDecay(0.5)).state_dict()
+        {'taken': 0, 'factor': 1.0, 'rates': [0.8], 'plateau': \
+{'factor': 1.0, 'best': inf, 'waited': 0, 'cooling': 0}}
+        """
+        return {
+            "taken": self.taken,
+            "factor": self.factor,
+            "rates": list(self._rates),
+            "plateau": self._plateau._asdict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state`, as `state_dict` returns it, and set the learning rates by it.
+
+        On an error nothing is changed. To resume a run, make the optimizer and the scheduler as
+        at its start, then load the scheduler's state, then the optimizer's.
+
+        Raises
+        ------
+        ValueError, DataError
+            If a name is missing or unexpected, or a number out of range.
+        """
+        what = "the state does not fit this Scheduler"
+        require_names(what, self.state_dict(), state)
+        require_names(f"{what}: plateau", self._plateau._asdict(), state["plateau"])
+        rates = state["rates"]
+        if not isinstance(rates, list) or len(rates) != len(self._rates):
+            raise ValueError(f"{what}: it does not have {len(self._rates)} first rates")
+        taken = whole_number(f"{what}: taken", state["taken"], 0)
+        factor = finite_number(f"{what}: factor", state["factor"], 0)
+        rates = [finite_number(f"{what}: a first rate", rate, 0) for rate in rates]
+        plateau = _plateau_of(what, **state["plateau"])
+        self.taken, self._rates, self._plateau = taken, rates, plateau
+        self._set(factor)
+
     def _set(self, factor: float) -> None:
         self.factor = finite_number("the factor of a schedule", factor, minimum=0)
         for group, rate in zip(self.optimizer.groups, self._rates, strict=True):
             group["lr"] = rate * self.factor
+
+
+def _plateau_of(what: str, factor: Any, best: Any, waited: Any, cooling: Any) -> Plateau:
+    is_first = isinstance(best, float) and best == math.inf  # no loss has come yet
+    return Plateau(
+        finite_number(f"{what}: factor", factor, 0),
+        best if is_first else finite_number(f"{what}: best", best),
+        whole_number(f"{what}: waited", waited, 0),
+        whole_number(f"{what}: cooling", cooling, 0),
+    )
 
 
 def _between(first: float, last: float, part: float) -> float:

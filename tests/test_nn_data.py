@@ -106,6 +106,11 @@ def test_a_dataset_unpacks_is_frozen_and_says_what_it_is() -> None:
         data.name = "other"  # type: ignore[misc]
 
 
+def test_a_dataset_of_a_regression_has_no_classes() -> None:
+    data = Dataset(np.ones((3, 2)), np.ones((3, 1)), ("a", "b"), (), "sizes.csv", "sizes.csv")
+    assert repr(data) == "Dataset('sizes.csv': 3 rows, 2 features, regression)"
+
+
 # --- generated data -------------------------------------------------------------------------
 
 

@@ -132,7 +132,8 @@ def test_gradients_agree_with_finite_differences(
 @settings(max_examples=40)
 def test_cross_entropy_is_its_formula(n: int, k: int, seed: int, reduction: str) -> None:
     rng = np.random.default_rng(seed)
-    z, c = rng.normal(0, 3, (n, k)), rng.integers(0, k, n)
+    # Not so far apart that the loss is near 0, where its differences are those of its rounding.
+    z, c = rng.normal(0, 1, (n, k)), rng.integers(0, k, n)
     each = -np.log((np.exp(z) / np.exp(z).sum(axis=1, keepdims=True))[np.arange(n), c])
     expected = REDUCTIONS[reduction](each)
     for logits in (Tensor(z), z):

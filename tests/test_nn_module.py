@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import nn
 from autograd import DataError, ShapeError, Tensor, Value
 from nn import MLP, Dropout, Layer, Linear, Module, ReLU, Sequential
+from nn.checkpoint import read_state, write_state
 
 
 class Parts(Module):
@@ -187,8 +190,131 @@ def test_a_number_too_large_for_float32_changes_nothing() -> None:
 
 
 def test_a_state_is_a_mapping() -> None:
-    with pytest.raises(DataError, match="a state maps names to arrays, got list"):
+    with pytest.raises(
+        DataError, match=r"does not fit Linear\(3, 2\): it must map names to values, got list"
+    ):
         Linear(3, 2).load_state_dict([1.0])  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------------- randomness
+
+
+KINDS = [
+    np.random.PCG64,
+    np.random.PCG64DXSM,
+    np.random.MT19937,
+    np.random.Philox,
+    np.random.SFC64,
+]
+
+
+class Random(Module):
+    """Generators in every place where a module looks for them, one of them in two places."""
+
+    def __init__(self, kind: Any = np.random.PCG64, seed: int = 0) -> None:
+        self.rng = np.random.Generator(kind(seed))
+        self.layers = [Dropout(0.5, rng=self.rng), Linear(2, 2, rng=1)]
+        self.others = {"a.b": [Dropout(0.5, rng=np.random.Generator(kind(seed + 1)))]}
+
+    def draw(self, n: int) -> list[Any]:
+        """Numbers of all generators, some of which leave half a word behind."""
+        generators = [self.rng, self.others["a.b"][0].rng]
+        return [
+            [rng.random(), *rng.integers(0, 9, n, dtype=np.uint32), rng.normal()]
+            for rng in generators
+        ]
+
+
+def test_generators_are_found_once_by_name() -> None:
+    model = Random()
+    assert list(model.random_state()) == ["rng", "others.a.b.0.rng"]
+    assert [name for name, _ in model.named_parameters()] == ["layers.1.weight", "layers.1.bias"]
+    assert Linear(2, 1).random_state() == {}
+    assert "Generator" not in repr(model)
+
+
+@given(st.sampled_from(KINDS), st.integers(0, 9), st.integers(0, 2**32))
+def test_generators_go_on_from_a_file_as_if_nothing_had_been(
+    tmp_path_factory: pytest.TempPathFactory, kind: Any, drawn: int, seed: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "random.safetensors"
+    model, again = Random(kind, seed), Random(kind, seed + 7)
+    model.draw(drawn)
+    write_state(path, model.random_state())
+    expected = model.draw(5)
+    again.set_random_state(read_state(path))
+    assert again.draw(5) == expected
+    again.set_random_state(read_state(path))
+    assert again.layers[0].rng is again.rng  # type: ignore[union-attr]
+    assert again.draw(5) == expected
+
+
+def test_the_random_state_is_a_copy() -> None:
+    for kind in KINDS:
+        model = Random(kind)
+        state = model.random_state()
+        before = copy.deepcopy(state)
+        first = model.draw(700)
+        assert repr(state) == repr(before)
+        model.set_random_state(state)
+        assert model.draw(700) == first
+
+
+PCG, MT, PHILOX, SFC = (kind(0).state for kind in KINDS if kind is not np.random.PCG64DXSM)
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [
+        (np.random.PCG64, MT),
+        (np.random.PCG64, None),
+        (np.random.PCG64, 3),
+        (np.random.PCG64, {}),
+        (np.random.PCG64, {**PCG, "bit_generator": "MT19937"}),
+        (np.random.PCG64, {**PCG, "state": None}),
+        (np.random.PCG64, {**PCG, "state": {**PCG["state"], "inc": 2**130}}),
+        (np.random.PCG64, {**PCG, "state": {**PCG["state"], "inc": -1}}),
+        (np.random.PCG64, {**PCG, "state": {**PCG["state"], "state": 2.5}}),
+        (np.random.PCG64, {**PCG, "has_uint32": "a"}),
+        (np.random.PCG64, {**PCG, "uinteger": 2**40}),
+        (np.random.PCG64, {**PCG, "more": 1}),
+        (np.random.MT19937, {**MT, "state": {**MT["state"], "pos": 10**6}}),
+        (np.random.MT19937, {**MT, "state": {**MT["state"], "pos": -1}}),
+        (np.random.MT19937, {**MT, "state": {**MT["state"], "pos": "1"}}),
+        (np.random.MT19937, {**MT, "state": {**MT["state"], "key": MT["state"]["key"][:9]}}),
+        (np.random.MT19937, {**MT, "state": {**MT["state"], "key": np.zeros(624)}}),
+        (np.random.MT19937, ("MT19937", MT["state"]["key"], 0)),
+        (np.random.Philox, {**PHILOX, "buffer_pos": 10**5}),
+        (np.random.Philox, {**PHILOX, "buffer_pos": -4}),
+        (np.random.Philox, {**PHILOX, "buffer": np.zeros(2)}),
+        (np.random.Philox, {**PHILOX, "state": {**PHILOX["state"], "key": np.ones(1, np.uint64)}}),
+        (np.random.SFC64, {**SFC, "state": {"state": np.zeros(1)}}),
+        (np.random.SFC64, {**SFC, "state": {"state": None}}),
+    ],
+)
+def test_a_random_state_that_does_not_fit_changes_nothing(kind: Any, state: Any) -> None:
+    model = Random(kind)
+    before = repr(model.random_state())
+    states = {**Random(kind, seed=3).random_state(), "others.a.b.0.rng": state}
+    message = rf"Random\(\): that of 'others.a.b.0.rng' is not a state of {kind.__name__}"
+    with pytest.raises(ValueError, match=message):
+        model.set_random_state(states)
+    assert repr(model.random_state()) == before
+
+
+def test_a_random_state_has_the_names_of_the_generators() -> None:
+    model = Random()
+    with pytest.raises(ValueError, match=r"Random\(\): missing 'rng'; unexpected 'generator'"):
+        model.set_random_state({"generator": PCG, "others.a.b.0.rng": PCG})
+    with pytest.raises(DataError, match="must map names to values, got list"):
+        model.set_random_state([])  # type: ignore[arg-type]
+
+
+def test_a_long_list_of_names_is_cut() -> None:
+    state = {"x" * 1000: 1} | {str(n): 1 for n in range(1000)}
+    with pytest.raises(ValueError, match=r"unexpected .* and 991 more") as raised:
+        Linear(2, 1).load_state_dict(state)
+    assert len(str(raised.value)) < 400
 
 
 def test_repr_is_a_tree_with_shapes_and_counts() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -15,7 +17,8 @@ from hypothesis import strategies as st
 
 import nn
 from autograd import DataError, GradientError, NonFiniteError, Tensor, Value
-from nn import MLP, SGD, Linear, Sequential
+from nn import MLP, SGD, Adam, AdamW, Linear, Module, RMSprop, Sequential, mse_loss
+from nn.checkpoint import read_state, write_state
 from nn.optim import (
     AdamState,
     Optimizer,
@@ -551,3 +554,296 @@ def test_clipping_says_what_it_takes_and_changes_nothing(clip: Any) -> None:
         clip([a], -1)
     with pytest.raises(DataError, match="got NoneType"):
         clip(None, 1)
+
+
+# -------------------------------------------------------------------------------- state
+
+
+class Memory(NamedTuple):
+    """Parts of many kinds, one of which has another shape than the parameter."""
+
+    steps: int
+    means: tuple[Any, list[Any]]
+    rows: Any
+    note: str
+
+
+class Remembering(Optimizer):
+    """Starts from None, remembers in a NamedTuple, and adds to its arrays in place."""
+
+    first_state = None
+
+    def update(self, weight: Any, gradient: Any, state: Any, rates: Any) -> tuple[Any, Any]:
+        if state is None:
+            means = np.zeros(np.shape(weight)), [np.zeros(np.shape(weight)), math.inf]
+            state = Memory(0, means, np.zeros(np.shape(weight)[:1]), "")
+        steps, (mean, [square, lowest]), rows, note = state
+        mean *= rates[0]
+        mean += gradient
+        square += np.square(gradient)
+        rows += np.sum(gradient, axis=tuple(range(1, np.ndim(gradient))))
+        lowest = min(lowest, float(np.min(gradient)))
+        change = rates[1] * mean / (1 + np.sqrt(square)) + 1e-3 * np.mean(rows)
+        return weight - change, Memory(steps + 1, (mean, [square, lowest]), rows, note + ".")
+
+
+class ByName(Optimizer):
+    """Remembers in a dict."""
+
+    first_state: Any = {}  # noqa: RUF012
+
+    def update(self, weight: Any, gradient: Any, state: Any, lr: float) -> tuple[Any, Any]:
+        last = state.get("last", 0.0)
+        return weight - lr * (gradient + 0.5 * last), {"last": gradient, "a.b": len(state)}
+
+
+class Growing(Optimizer):
+    """Remembers the last three gradients in a list that grows."""
+
+    first_state = ()
+
+    def update(self, weight: Any, gradient: Any, state: Any) -> tuple[Any, Any]:
+        state = (*state[-2:], (gradient, len(state)))
+        return weight - 0.1 * sum(gradient for gradient, _ in state), state
+
+
+class Pair(Optimizer):
+    """Remembers a tuple of a number and an array."""
+
+    first_state = (0, 0.0)
+
+    def update(self, weight: Any, gradient: Any, state: Any) -> tuple[Any, Any]:
+        count, mean = state
+        mean = (count * mean + gradient) / (count + 1)
+        return weight - 0.1 * mean, (count + 1, mean)
+
+
+MAKES: dict[str, Callable[[Any], Optimizer]] = {
+    "SGD": lambda params: SGD(params, lr=0.1),
+    "momentum": lambda params: SGD(params, lr=0.1, momentum=0.9, nesterov=True),
+    "Adam": lambda params: Adam(params, lr=0.1),
+    "amsgrad": lambda params: Adam(params, lr=0.1, amsgrad=True, betas=(0.5, 0.9)),
+    "AdamW": lambda params: AdamW(params, lr=0.1),
+    "RMSprop": lambda params: RMSprop(params, centered=True, momentum=0.5),
+    "NamedTuple": lambda params: Remembering(params, rates=(0.5, 0.1)),
+    "dict": lambda params: ByName(params, lr=0.1),
+    "tuple": lambda params: Pair(params),
+    "growing": lambda params: Growing(params),
+}
+ROWS = np.random.default_rng(0).normal(size=(8, 3))
+
+
+def net(node: Any = Tensor, dtype: Any = np.float64) -> Module:
+    if node is Value:
+        return MLP(3, [2, 1], node=Value, rng=0)
+    return Sequential(Linear(3, 4, rng=0, dtype=dtype), Linear(4, 1, rng=1, dtype=dtype))
+
+
+def descend(model: Module, optimizer: Optimizer, steps: int) -> None:
+    for _ in range(steps):
+        optimizer.zero_grad()
+        is_values = isinstance(model, MLP)
+        out = [model(row) for row in ROWS.tolist()] if is_values else model(ROWS)
+        mse_loss(out, np.ones(8) if is_values else np.ones((8, 1))).backward()
+        optimizer.step()
+
+
+def bits(*parts: Any) -> str:
+    """Everything in nested states, to the bit."""
+    with np.printoptions(floatmode="unique", threshold=10**6):
+        return repr([p.state_dict() if isinstance(p, Module | Optimizer) else p for p in parts])
+
+
+@pytest.mark.parametrize("before", [0, 1, 3])
+@pytest.mark.parametrize(
+    "node", [(Tensor, np.float64), (Tensor, np.float32), (Value, None)], ids=str
+)
+@pytest.mark.parametrize("name", MAKES)
+def test_an_optimizer_goes_on_from_a_file_as_if_nothing_had_been(
+    tmp_path: Path, name: str, node: Any, before: int
+) -> None:
+    if name == "NamedTuple" and node != (Tensor, np.float64):
+        return  # its zeros are of float64
+    model = net(*node)
+    optimizer = MAKES[name](model)
+    descend(model, optimizer, before)
+    write_state(
+        tmp_path / "state",
+        {"model": model.state_dict(), "optimizer": optimizer.state_dict()},
+    )
+    state = read_state(tmp_path / "state")
+    again = net(*node)
+    again.load_state_dict(state["model"])
+    other = MAKES[name](again)
+    other.load_state_dict(state["optimizer"])
+    assert types_in(other._states) == types_in(optimizer._states)
+    descend(model, optimizer, 3)
+    descend(again, other, 3)
+    assert bits(again.state_dict()) == bits(model.state_dict())
+
+
+def types_in(state: Any) -> Any:
+    """The types of a state and of everything in it."""
+    if isinstance(state, dict):
+        return [type(state), *((name, types_in(part)) for name, part in state.items())]
+    return [type(state), *map(types_in, state if isinstance(state, tuple | list) else ())]
+
+
+def test_the_state_of_groups_holds_their_options() -> None:
+    model = net()
+    groups: Any = [{"params": model[0].named_parameters(), "lr": 0.5}, {"params": [model[1].bias]}]  # type: ignore[index]
+    optimizer, other = Adam(groups), Adam([{**group} for group in groups_of(net())])
+    optimizer.groups[1]["eps"] = 1e-4
+    state = optimizer.state_dict()
+    assert [list(group["params"]) for group in state["groups"]] == [
+        ["weight", "bias"],
+        ["parameter 2 (bias)"],
+    ]
+    other.load_state_dict(state)
+    assert [group["lr"] for group in other.groups] == [0.5, 1e-3]
+    assert [group["eps"] for group in other.groups] == [1e-8, 1e-4]
+    assert other.groups[0]["betas"] == (0.9, 0.999)
+
+
+def groups_of(model: Any) -> Any:
+    return [{"params": model[0].named_parameters()}, {"params": [model[1].bias]}]
+
+
+@pytest.mark.parametrize("name", MAKES)
+def test_the_state_is_a_copy_and_loading_it_takes_one(name: str) -> None:
+    model = net()
+    optimizer = MAKES[name](model)
+    descend(model, optimizer, 1)
+    state = optimizer.state_dict()
+    before = bits(state)
+    descend(model, optimizer, 1)
+    assert bits(state) == before
+    optimizer.load_state_dict(state)
+    descend(model, optimizer, 2)
+    assert bits(state) == before
+
+
+ARRAY = np.ones((4, 3))
+WRONG: dict[str, tuple[list[Any], Any, type[Exception], str]] = {
+    # where in the state of Adam, what is put there, and the error
+    "no mapping": ([], [1], DataError, "must map names to values, got list"),
+    "missing": ([], {"rule": "Adam"}, ValueError, "missing 'groups', 'states'"),
+    "rule": (["rule"], "AdamW", ValueError, "this Adam: it is one of 'AdamW'"),
+    "no groups": (["groups"], [], ValueError, "does not have 1 groups"),
+    "groups": (["groups"], None, ValueError, "does not have 1 groups"),
+    "group": (["groups", 0], None, DataError, "group 0: it must map names"),
+    "params": (["groups", 0, "params"], ["0.weight"], DataError, "group 0: it must map"),
+    "names": (["groups", 0, "params"], {"w": ""}, ValueError, "missing '0.weight'"),
+    "dtype": (
+        ["groups", 0, "params", "0.weight"],
+        "float32 of shape (4, 3)",
+        ValueError,
+        r"group 0: '0.weight' is 'float32 of shape \(4, 3\)', expected float64",
+    ),
+    "shape": (["groups", 0, "params", "0.bias"], 3, ValueError, "'0.bias' is 3, expected float64"),
+    "an option": (["groups", 0, "lr"], -1.0, ValueError, "lr must be a finite number of at least"),
+    "kind of option": (["groups", 0, "lr"], "1", DataError, "lr must be a number, got '1'"),
+    "an array": (["groups", 0, "lr"], ARRAY, DataError, "lr must be a number"),
+    "betas": (["groups", 0, "betas"], [0.5], DataError, "betas must be two numbers"),
+    "states": (["states"], [], DataError, "states: it must map names"),
+    "a state": (["states"], {}, ValueError, "states: missing '0.weight', '0.bias'"),
+    "parts": (["states", "0.weight"], {"step": 1}, ValueError, "0.weight cannot be updated"),
+    "no parts": (["states", "0.weight"], 0.0, ValueError, "0.weight cannot be updated with it"),
+    "wrong shape": (
+        ["states", "0.weight", "mean"],
+        np.ones(3),
+        ValueError,
+        r"0.weight does not go .*: it\['mean'\] is float64 of shape \(3,\), expected float64 of",
+    ),
+    "wrong dtype": (
+        ["states", "0.weight", "mean"],
+        ARRAY.astype(np.float32),
+        ValueError,
+        r"it\['mean'\] is float32 of shape \(4, 3\), expected float64",
+    ),
+    "too large": (["states", "0.weight", "mean"], np.ones((2, 4, 3)), ValueError, "of shape"),
+    "integers": (["states", "0.weight", "square"], ARRAY.astype(int), ValueError, "is int64"),
+    "text": (["states", "0.weight", "mean"], "a", ValueError, "cannot be updated with it"),
+    "a list": (["states", "0.weight", "mean"], [[1.0] * 3] * 4, ValueError, "0.weight"),
+    "nan": (["states", "0.weight", "mean"], ARRAY * np.nan, NonFiniteError, "0.weight gets"),
+    "inf": (["states", "0.weight", "square"], ARRAY * np.inf, NonFiniteError, "0.weight gets"),
+    "steps": (["states", "0.weight", "step"], -1, ValueError, "0.weight cannot be updated"),
+    "fewer steps": (["states", "0.weight", "step"], -9, ValueError, "0.weight cannot be updated"),
+    "many steps": (["states", "0.weight", "step"], 10**400, ValueError, "0.weight cannot be"),
+    "nan steps": (["states", "0.weight", "step"], math.nan, NonFiniteError, "0.weight gets"),
+}
+
+
+def with_change(state: Any, place: list[Any], value: Any) -> Any:
+    """A copy of a nested state with one thing in it replaced."""
+    if not place:
+        return value
+    changed = copy.copy(state)
+    changed[place[0]] = with_change(state[place[0]], place[1:], value)
+    return changed
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_state_that_does_not_fit_changes_nothing(name: str) -> None:
+    place, value, error, message = WRONG[name]
+    model = net()
+    optimizer = Adam(model, lr=0.5)
+    descend(model, optimizer, 2)
+    before = bits(model, optimizer)
+    state = with_change(optimizer.state_dict(), place, value)
+    with pytest.raises(error, match=message):
+        optimizer.load_state_dict(state)
+    assert bits(model, optimizer) == before
+
+
+def places(state: Any) -> list[list[Any]]:
+    """Every place in a nested state."""
+    if not isinstance(state, dict | list):
+        return []
+    items = state.items() if isinstance(state, dict) else enumerate(state)
+    return [[key, *place] for key, part in items for place in [[], *places(part)]]
+
+
+JUNK = [None, True, -1, 2**70, 0.5, math.nan, -math.inf, "a", [], {}, [1.0], {"a": 1}, ARRAY,
+        ARRAY[0], np.ones(()), ARRAY.astype(np.float32), ARRAY > 0, ARRAY * np.nan]  # fmt: skip
+
+
+@given(st.sampled_from(list(MAKES)), st.sampled_from(JUNK), st.data())
+def test_any_change_of_a_state_is_an_error_or_can_be_stepped_from(
+    name: str, junk: Any, data: st.DataObject
+) -> None:
+    model = net()
+    optimizer = MAKES[name](model)
+    descend(model, optimizer, 1)
+    before, state = bits(model, optimizer), optimizer.state_dict()
+    place = data.draw(st.sampled_from(places(state)))
+    try:
+        optimizer.load_state_dict(with_change(state, place, junk))
+    except (ValueError, DataError, NonFiniteError):
+        assert bits(model, optimizer) == before
+    else:
+        descend(model, optimizer, 1)
+        assert all(np.isfinite(array).all() for array in model.state_dict().values())
+
+
+def test_nonfinite_states_are_loaded_where_they_are_allowed() -> None:
+    model = net()
+    optimizer = Adam(model, allow_nonfinite=True)
+    descend(model, optimizer, 1)
+    state = with_change(optimizer.state_dict(), ["states", "0.weight", "mean"], ARRAY * np.nan)
+    optimizer.load_state_dict(state)
+    assert np.isnan(optimizer.state_dict()["states"]["0.weight"]["mean"]).all()
+
+
+def test_an_option_that_was_changed_on_the_way_is_loaded() -> None:
+    model = net()
+    optimizer = SGD(model, lr=0.1, momentum=0.9)
+    descend(model, optimizer, 1)
+    optimizer.momentum = 0.0
+    other = SGD(net(), lr=1.0)
+    other.load_state_dict(optimizer.state_dict())
+    assert (other.lr, other.momentum) == (0.1, 0.0)
+    optimizer.momentum = 0.5
+    optimizer._states = [0.0] * 4  # as before a first step with momentum
+    other.load_state_dict(optimizer.state_dict())
+    assert other.momentum == 0.5

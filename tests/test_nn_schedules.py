@@ -14,6 +14,7 @@ import pytest
 import nn
 from autograd import DataError, Value
 from nn import MLP, SGD, Scheduler, mse_loss
+from nn.checkpoint import read_state, write_state
 from nn.optim import Optimizer
 from nn.schedules import (
     Chained,
@@ -180,6 +181,78 @@ def test_a_bad_factor_sets_nothing() -> None:
     with pytest.raises(ValueError, match="the factor of a schedule must be a finite number"):
         scheduler.step()
     assert (optimizer.lr, scheduler.taken) == (0.1, 0)
+
+
+# ---------------------------------------------------------------------------- state
+
+
+@pytest.mark.parametrize("before", [0, 1, 7])
+@pytest.mark.parametrize(
+    "text", [*TORCH["factors"], "ReduceOnPlateau(0.5, patience=1, cooldown=1)"]
+)
+def test_a_scheduler_goes_on_from_a_file_as_if_nothing_had_been(
+    tmp_path: Path, text: str, before: int
+) -> None:
+    losses = [4.0, 3.0, 3.5, 3.2, 3.1, 2.0, 2.0, 2.5, 2.2, 2.1, 2.4, math.nan]
+
+    def made_at(rates: list[float]) -> Scheduler:
+        groups: Any = [{"params": [Value(1.0)], "lr": rate} for rate in rates]
+        return Scheduler(SGD(groups, lr=1.0), made(text))
+
+    def rates(scheduler: Scheduler, losses: list[float]) -> list[Any]:
+        taken = []
+        for loss in losses:
+            scheduler.step(loss)
+            taken.append([group["lr"] for group in scheduler.optimizer.groups])
+        return taken
+
+    scheduler, again = made_at([0.1, 0.03]), made_at([7.0, 8.0])
+    rates(scheduler, losses[:before])
+    write_state(tmp_path / "state", scheduler.state_dict())
+    again.load_state_dict(read_state(tmp_path / "state"))
+    groups = [s.optimizer.groups for s in (scheduler, again)]
+    assert [group["lr"] for group in groups[0]] == [group["lr"] for group in groups[1]]
+    assert (again.taken, again.factor) == (before, scheduler.factor)
+    assert rates(again, losses[before:]) == rates(scheduler, losses[before:])
+    again.reset()
+    assert again.optimizer.lr == 0.1
+
+
+PLATEAU = Plateau(0.5, 3.0, 1, 0)._asdict()
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (None, DataError, "the state does not fit this Scheduler: it must map names"),
+        ({"step": 3}, ValueError, "unexpected 'step'"),
+        ({"taken": -1}, ValueError, "taken must be at least 0, got -1"),
+        ({"taken": 0.5}, DataError, "taken must be an integer"),
+        ({"factor": math.nan}, ValueError, "factor must be a finite number of at least 0"),
+        ({"factor": "1"}, DataError, "factor must be a number"),
+        ({"rates": [0.1, 0.1]}, ValueError, "does not have 1 first rates"),
+        ({"rates": None}, ValueError, "does not have 1 first rates"),
+        ({"rates": [-0.1]}, ValueError, "a first rate must be a finite number of at least 0"),
+        ({"plateau": None}, DataError, "plateau: it must map names"),
+        ({"plateau": {}}, ValueError, "plateau: missing 'factor', 'best', 'waited', 'cooling'"),
+        ({"plateau": PLATEAU | {"best": -math.inf}}, ValueError, "best must be a finite number"),
+        ({"plateau": PLATEAU | {"best": np.ones(2)}}, DataError, "best must be a number"),
+        ({"plateau": PLATEAU | {"waited": -1}}, ValueError, "waited must be at least 0"),
+        ({"plateau": PLATEAU | {"cooling": None}}, DataError, "cooling must be an integer"),
+        ({"plateau": PLATEAU | {"factor": 2**2000}}, ValueError, "factor must be a finite number"),
+    ],
+)
+def test_a_state_that_does_not_fit_changes_nothing(
+    change: Any, error: type[Exception], message: str
+) -> None:
+    scheduler = Scheduler(SGD([Value(1.0)], lr=0.1), ReduceOnPlateau(0.5, patience=0))
+    scheduler.step(3.0)
+    scheduler.step(4.0)
+    before = scheduler.state_dict()
+    with pytest.raises(error, match=message):
+        scheduler.load_state_dict(None if change is None else before | change)  # type: ignore[arg-type]
+    assert (scheduler.state_dict(), scheduler.optimizer.lr) == (before, 0.05)
+    assert before["plateau"] == {"factor": 0.5, "best": 3.0, "waited": 0, "cooling": 0}
 
 
 # ------------------------------------------------------------------------------ fit

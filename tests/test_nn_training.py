@@ -10,12 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import nn
 from autograd import DataError, GradientError, NonFiniteError, ShapeError, Tensor, Value
 from nn import (
     MLP,
     SGD,
+    Adam,
+    CosineDecay,
     Dropout,
     History,
     Linear,
@@ -33,6 +37,7 @@ from nn.data import load, moons, train_test_split
 
 X = np.linspace(-1, 1, 40).reshape(20, 2)
 Y = X.sum(axis=1)
+CLASSES = np.arange(20) % 2
 
 
 def quick(model: Module, loss: Any = mse_loss, data: Any = (X, Y), **options: Any) -> History:
@@ -58,8 +63,10 @@ def test_it_learns_the_digits() -> None:
     )
     assert history.accuracy[-1] > 0.99
     assert history.validation_accuracy[-1] > 0.95
+    best = int(np.argmin(history.validation_loss))
     loss, accuracy = evaluate(model, cross_entropy, (x_test, y_test))
-    assert (loss, accuracy) == (history.validation_loss[-1], history.validation_accuracy[-1])
+    assert loss == history.validation_loss[best]
+    assert accuracy == history.validation_accuracy[best]
 
 
 @pytest.mark.parametrize("node", [Tensor, Value])
@@ -100,6 +107,21 @@ def test_one_epoch_is_gradient_descent_by_hand() -> None:
         p.data = p.numpy() - 0.05 * p.grad
     np.testing.assert_allclose(model.weight.numpy(), byhand.weight.numpy(), rtol=1e-12)
     np.testing.assert_allclose(model.bias.numpy(), byhand.bias.numpy(), rtol=1e-12)
+
+
+SIZES = [(np.float32, size) for size in (1e-30, 1e-22, 1e-15, 1.0, 1e15, 1e22, 1e30)]
+
+
+@pytest.mark.parametrize(("dtype", "size"), [*SIZES, (np.float64, 1e-300), (np.float64, 1e160)])
+def test_the_gradient_norm_neither_overflows_nor_vanishes(dtype: Any, size: float) -> None:
+    def steep(prediction: Any, target: Any) -> Any:
+        return (prediction * size).sum()
+
+    model = Linear(2, 1, rng=0, dtype=dtype)
+    x = np.array([[3.0, 4.0]])
+    optimizer = SGD(model, 0.0)
+    history = quick(model, steep, (x, [0.0]), optimizer=optimizer, epochs=1)
+    assert history.gradient_norm == [pytest.approx(size * math.sqrt(26), rel=1e-6)]
 
 
 def test_the_same_seed_gives_the_same_run() -> None:
@@ -149,9 +171,319 @@ def test_a_metric_of_ones_own() -> None:
     def worst(scores: Any, targets: Any) -> float:
         return float(abs(scores - targets).max())
 
-    history = quick(Linear(2, 1, rng=0), metric=worst, batch_size=20)
+    history = quick(Linear(2, 1, rng=0), metrics=worst, batch_size=20)
     assert history.accuracy[0] > 0
+    assert history.metrics == {}
     assert math.isnan(quick(Linear(2, 1, rng=0)).accuracy[0])
+
+
+@pytest.mark.parametrize("node", [Tensor, Value])
+def test_metrics_with_names_are_of_all_rows_at_once(node: Any) -> None:
+    def ones(scores: Any, targets: Any) -> float:
+        assert scores.shape == (len(targets), 2)
+        return float(np.sum(targets == 1))
+
+    data = (X, (np.arange(20) % 4) // 3)
+    options: dict[str, Any] = {"metrics": {"ones": ones, "rows": lambda s, y: len(y)}}
+    options |= {"validation": 0.25, "batch_size": 4}
+    model = MLP(2, [3, 2], node=node, rng=0)
+    history = quick(model, cross_entropy, data, **options)
+    assert history.metrics == {
+        "ones": [4.0] * 3,
+        "rows": [15.0] * 3,
+        "validation ones": [1.0] * 3,
+        "validation rows": [5.0] * 3,
+    }
+    plain = quick(MLP(2, [3, 2], node=node, rng=0), cross_entropy, data, validation=0.25)
+    assert len(plain.accuracy) == len(history.accuracy)
+    assert not np.isnan(history.accuracy).any()
+
+
+def test_the_accuracy_is_that_of_the_predictions_before_each_update() -> None:
+    model, byhand = MLP(2, [3, 2], rng=0), MLP(2, [3, 2], rng=0)
+    optimizer = SGD(byhand, 0.5)
+    data = (X, (X.sum(axis=1) > 0).astype(int))
+    right = []
+
+    def loss(prediction: Any, target: Any) -> Any:
+        right.extend(prediction.numpy().argmax(axis=1) == target)
+        return cross_entropy(prediction, target)
+
+    history = quick(model, cross_entropy, data, optimizer=SGD(model, 0.5), batch_size=6)
+    quick(byhand, loss, data, optimizer=optimizer, batch_size=6)
+    assert history.accuracy == np.reshape(right, (3, 20)).mean(axis=1).tolist()
+
+
+# ------------------------------------------------------------------------------ against PyTorch
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+def test_the_loss_curve_is_that_of_a_loop_in_pytorch(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    x, y = load("digits")
+    x, y = x[:300], y[:300]
+    model = MLP(64, [16, 10], "tanh", rng=0)
+    weights = {name: torch.tensor(array) for name, array in model.state_dict().items()}
+    optimizer = SGD(model, 0.1, 0.9, nesterov=True) if name == "SGD" else Adam(model, 0.01)
+    options: dict[str, Any] = {"schedule": CosineDecay(4), "seed": 7, "batch_size": 48}
+    history = quick(model, cross_entropy, (x, y), optimizer=optimizer, epochs=4, **options)
+
+    class Net(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            linear = torch.nn.Linear
+            parts = [linear(64, 16), torch.nn.Tanh(), linear(16, 10)]
+            self.layers = torch.nn.ModuleList(parts).double()
+
+        def forward(self, x: Any) -> Any:
+            for layer in self.layers:
+                x = layer(x)
+            return x
+
+    net = Net()
+    net.load_state_dict(weights)
+    theirs = (
+        torch.optim.SGD(net.parameters(), 0.1, 0.9, nesterov=True)
+        if name == "SGD"
+        else torch.optim.Adam(net.parameters(), 0.01)
+    )
+    decay = torch.optim.lr_scheduler.CosineAnnealingLR(theirs, 4)
+    curve, norms, rates = [], [], []
+    for epoch in range(1, 5):
+        order = np.random.default_rng((7, epoch)).permutation(300)
+        seen: list[tuple[int, float, float]] = []
+        for rows in np.split(order, range(48, 300, 48)):
+            error = torch.nn.functional.cross_entropy(
+                net(torch.tensor(x[rows])), torch.tensor(y[rows])
+            )
+            theirs.zero_grad()
+            error.backward()
+            norm = torch.nn.utils.clip_grad_norm_(net.parameters(), math.inf)
+            theirs.step()
+            seen.append((len(rows), error.item(), norm.item()))
+        rows_, losses, gradients = np.array(seen).T
+        curve.append(np.average(losses, weights=rows_))
+        norms.append(np.average(gradients, weights=rows_))
+        rates.append(decay.get_last_lr()[0])
+        decay.step()
+    np.testing.assert_allclose(history.loss, curve, rtol=1e-9)
+    np.testing.assert_allclose(history.gradient_norm, norms, rtol=1e-9)
+    np.testing.assert_allclose(history.learning_rate, rates, rtol=1e-12)
+    for key, tensor in net.state_dict().items():
+        np.testing.assert_allclose(model.state_dict()[key], tensor.numpy(), rtol=1e-8, atol=1e-12)
+
+
+# ------------------------------------------------------------------------------ accumulation
+
+
+@given(
+    st.integers(1, 20),
+    st.integers(1, 7),
+    st.integers(1, 5),
+    st.sampled_from(["mse", "cross_entropy"]),
+    st.sampled_from([Tensor, Value]),
+)
+@settings(max_examples=40)
+def test_accumulated_batches_are_one_large_batch(
+    rows: int, batch_size: int, accumulate: int, name: str, node: Any
+) -> None:
+    loss, y = {"mse": (mse_loss, X[:, ::-1]), "cross_entropy": (cross_entropy, CLASSES)}[name]
+    data = (X[:rows], y[:rows])
+    models = [MLP(2, [3, 2], "tanh", node=node, rng=0) for _ in range(2)]
+    small = {"batch_size": batch_size, "accumulate": accumulate}
+    large = {"batch_size": batch_size * accumulate}
+    histories = [
+        quick(model, loss, data, optimizer=SGD(model, 0.3, 0.9), epochs=2, **options)
+        for model, options in zip(models, (small, large), strict=True)
+    ]
+    np.testing.assert_allclose(histories[0].loss, histories[1].loss, rtol=1e-9)
+    norms = [history.gradient_norm for history in histories]
+    np.testing.assert_allclose(*norms, rtol=1e-7, atol=1e-12)
+    np.testing.assert_equal(histories[0].accuracy, histories[1].accuracy)
+    for key, array in models[0].state_dict().items():
+        np.testing.assert_allclose(array, models[1].state_dict()[key], rtol=1e-7, atol=1e-12)
+
+
+def test_accumulation_holds_the_graph_of_one_small_batch() -> None:
+    shapes = []
+
+    class Probe(Linear):
+        def __call__(self, x: Any) -> Any:
+            shapes.append(x.shape)
+            return super().__call__(x)
+
+    quick(Probe(2, 1), epochs=1, batch_size=3, accumulate=4)
+    assert shapes == [(3, 2)] * 4 + [(3, 2)] * 2 + [(2, 2)]
+
+
+# ------------------------------------------------------------------------------ validation
+
+
+@pytest.mark.parametrize("y", [Y, np.arange(20) % 2])
+def test_a_fraction_is_held_out_by_the_seed(y: Any) -> None:
+    loss = mse_loss if y is Y else cross_entropy
+    x_train, x_test, y_train, y_test = train_test_split(X, y, test=0.3, seed=5)
+    models = [Linear(2, 1 if y is Y else 2, rng=0) for _ in range(2)]
+    options: dict[str, Any] = {"seed": 5, "batch_size": 4}
+    held_out = quick(models[0], loss, (X, y), validation=0.3, **options)
+    given = quick(models[1], loss, (x_train, y_train), validation=(x_test, y_test), **options)
+    assert held_out.validation_loss == given.validation_loss
+    assert held_out.loss == given.loss
+    np.testing.assert_equal(models[0].state_dict(), models[1].state_dict())
+
+
+class Snapshots:
+    """A callback that keeps the weights of every epoch."""
+
+    def __init__(self) -> None:
+        self.weights: list[Any] = []
+
+    def __call__(self, epoch: Any) -> None:
+        self.weights.append(epoch.model.state_dict())
+
+
+@pytest.mark.parametrize("patience", [None, 3])
+@given(seed=st.integers(0, 50), lr=st.sampled_from([0.01, 0.1, 0.5]))
+@settings(max_examples=15)
+def test_the_best_weights_are_in_the_model_at_the_end(
+    patience: int | None, seed: int, lr: float
+) -> None:
+    model, kept = MLP(2, [4, 1], rng=seed), Snapshots()
+    options = {"patience": patience, "callbacks": [kept], "batch_size": 5, "validation": 0.3}
+    data = (X, np.sin(9 * Y))
+    history = quick(model, mse_loss, data, optimizer=Adam(model, lr), epochs=8, **options)
+    best = int(np.argmin(history.validation_loss)) + 1
+    assert history.best_epoch == best
+    np.testing.assert_equal(model.state_dict(), kept.weights[best - 1])
+    told = f"; the weights are those of epoch {best}, the best"
+    assert history.stopped.endswith(told) is (best < len(history))
+
+
+def test_without_validation_data_the_last_weights_are_kept() -> None:
+    model, kept = Linear(2, 1, rng=0), Snapshots()
+    optimizer = SGD(model, 3.0)  # the loss rises
+    history = quick(model, optimizer=optimizer, callbacks=[kept], epochs=5, patience=2)
+    assert history.loss[-1] > history.loss[0]
+    assert (history.best_epoch, len(kept.weights)) == (None, len(history))
+    np.testing.assert_equal(model.state_dict(), kept.weights[-1])
+
+
+@pytest.mark.parametrize("calls", [9, 10, 14, 16])
+def test_an_interrupt_leaves_the_weights_of_the_best_epoch(calls: int) -> None:
+    """5 batches an epoch, and a call for the validation, whose loss rises from the start."""
+    model, kept = Interrupting(calls), Snapshots()
+    options: dict[str, Any] = {"validation": (X, -9 * Y), "callbacks": [kept], "batch_size": 4}
+    history = quick(model, patience=None, epochs=9, replay=False, **options)
+    assert history.best_epoch == 1
+    assert history.stopped == (
+        f"interrupted in epoch {calls // 6 + 1}; the weights are those of epoch 1, the best"
+    )
+    np.testing.assert_equal(model.state_dict(), kept.weights[0])
+
+
+def test_an_interrupt_before_the_first_epoch_is_over_leaves_what_was_learnt() -> None:
+    model = Interrupting(calls=3)
+    history = quick(model, validation=(X, Y), batch_size=4)
+    assert (history.stopped, history.best_epoch) == ("interrupted in epoch 1", None)
+    assert (model.weight.numpy() != 0).any()
+
+
+def test_validation_losses_that_are_nan_leave_the_last_weights() -> None:
+    def loss(prediction: Any, target: Any) -> Any:
+        return mse_loss(prediction, target) * (math.nan if len(target) == 20 else 1.0)
+
+    model, kept = Linear(2, 1, rng=0), Snapshots()
+    history = quick(model, loss, validation=(X, Y), batch_size=5, callbacks=[kept])
+    assert history.best_epoch is None
+    assert history.stopped == "epochs used up"
+    np.testing.assert_equal(model.state_dict(), kept.weights[-1])
+
+
+# ------------------------------------------------------------------------------ callbacks
+
+
+def test_callbacks_see_each_epoch() -> None:
+    model = Linear(2, 1, rng=0)
+    optimizer = SGD(model, 0.05)
+    seen: list[Any] = []
+
+    def first(epoch: Any) -> None:
+        assert epoch.model is model
+        assert epoch.optimizer is optimizer
+        assert not epoch.model.training
+        assert epoch.numbers["loss"] == epoch.history.loss[-1]
+        assert len(epoch.history) == epoch.number
+        seen.append(epoch)
+
+    history = quick(model, optimizer=optimizer, callbacks=[first, seen.append])
+    assert [epoch.number for epoch in seen] == [1, 1, 2, 2, 3, 3]
+    assert all(epoch.history is history for epoch in seen)
+    np.testing.assert_equal([epoch.numbers["loss"] for epoch in seen[::2]], history.loss)
+    assert seen[0].numbers.keys() == history.columns().keys()
+    assert model.training
+
+
+def test_a_callback_that_predicts_does_not_change_the_run() -> None:
+    def run(callbacks: Any) -> list[float]:
+        model = Sequential(Linear(2, 8, rng=0), Dropout(0.5, rng=1), Linear(8, 1, rng=2))
+        return quick(model, callbacks=callbacks, batch_size=4).loss
+
+    assert run([]) == run([lambda epoch: [epoch.model(X), None][1]])
+
+
+def test_a_text_of_a_callback_stops_the_training() -> None:
+    calls = []
+
+    def enough(epoch: Any) -> str | None:
+        return "that is enough" if epoch.number == 2 else None
+
+    history = quick(Linear(2, 1), callbacks=[enough, calls.append], epochs=9)
+    assert (history.stopped, len(history), len(calls)) == ("that is enough", 2, 2)
+
+
+def test_a_callback_may_set_the_learning_rate() -> None:
+    def halve(epoch: Any) -> None:
+        epoch.optimizer.lr /= 2
+
+    model = Linear(2, 1, rng=0)
+    optimizer = SGD(model, 0.4)
+    assert quick(model, optimizer=optimizer, callbacks=[halve]).learning_rate == [0.4, 0.2, 0.1]
+    assert optimizer.lr == 0.05
+
+
+class CallbackError(Exception):
+    """What a callback raises."""
+
+
+@pytest.mark.parametrize("error", [CallbackError, SystemExit])
+def test_the_error_of_a_callback_comes_through_and_leaves_all_in_order(error: Any) -> None:
+    def failing(epoch: Any) -> None:
+        if epoch.number == 2:
+            raise error
+
+    model = Sequential(Linear(2, 3, rng=0), Dropout(0.5, rng=0), Linear(3, 1, rng=1))
+    model[1].eval()
+    optimizer = SGD(model, 0.4)
+    with pytest.raises(error):
+        quick(model, optimizer=optimizer, callbacks=[failing], schedule=CosineDecay(3))
+    assert [part.training for _, part in model.named_modules()] == [True, True, False, True]
+    assert optimizer.lr == 0.4
+
+
+def test_an_interrupt_in_a_callback_is_after_an_epoch() -> None:
+    def interrupting(epoch: Any) -> None:
+        raise KeyboardInterrupt
+
+    history = quick(Linear(2, 1), callbacks=[interrupting])
+    assert (history.stopped, len(history)) == ("interrupted after epoch 1", 1)
+
+
+def test_a_schedule_is_asked_for_the_epochs_only() -> None:
+    model, rates = Linear(2, 1, rng=0), [1.0, 0.5, 0.25]
+    optimizer = SGD(model, 0.4)
+    history = quick(model, optimizer=optimizer, schedule=lambda step: rates[step])
+    assert history.learning_rate == [0.4, 0.2, 0.1]
+    assert optimizer.lr == 0.4
 
 
 # ------------------------------------------------------------------------------ it stops
@@ -169,17 +501,20 @@ def test_it_stops_at_the_minimum_and_says_so() -> None:
 
 
 def test_with_validation_data_it_is_their_minimum() -> None:
-    history = quick(Linear(2, 1), epochs=99, validation=(X, 9 - Y), tolerance=9e9, patience=1)
+    model = Interrupting(calls=99)  # which it is not
+    options: dict[str, Any] = {"tolerance": 9e9, "patience": 1, "replay": False}
+    history = quick(model, epochs=99, validation=(X, -9 * Y), **options)
     assert history.stopped == (
-        "validation loss reached a minimum: no improvement of more than 9e+09 over 1 epoch"
+        "validation loss reached a minimum: no improvement of more than 9e+09 over 1 epoch; "
+        "the weights are those of epoch 1, the best"
     )
-    assert len(history) == 2
+    assert (len(history), history.best_epoch) == (2, 1)
 
 
 def test_it_uses_up_its_epochs() -> None:
     history = quick(Linear(2, 1), epochs=5, tolerance=0, patience=None)
     assert history.stopped == "epochs used up"
-    assert [len(column) for column in history.columns().values()] == [5] * 6
+    assert [len(column) for column in history.columns().values()] == [5] * 7
     assert all(seconds > 0 for seconds in history.seconds)
 
 
@@ -201,7 +536,7 @@ def test_an_interrupt_returns_what_was_learnt() -> None:
     model = Interrupting(calls=7)  # the third batch of the second epoch
     history = quick(model, batch_size=4)
     assert history.stopped == "interrupted in epoch 2"
-    assert [len(column) for column in history.columns().values()] == [1] * 6
+    assert [len(column) for column in history.columns().values()] == [1] * 7
     undisturbed = Interrupting(calls=99)
     try_out = SGD(undisturbed, 0.05)
     quick(undisturbed, batch_size=4, epochs=1, optimizer=try_out)
@@ -216,24 +551,7 @@ def test_an_interrupt_in_the_first_epoch() -> None:
     assert repr(history) == "History: 0 epochs in 0 s; stopped: interrupted in epoch 1"
 
 
-def test_trim_makes_the_lists_equally_long() -> None:
-    history = History(loss=[1.0, 2.0], accuracy=[1.0, 2.0], validation_loss=[1.0])
-    history.trim()
-    assert set(map(len, history.columns().values())) == {0}
-
-
 # ------------------------------------------------------------------------------ what it shows
-
-
-def test_history_shows_first_and_last_numbers() -> None:
-    history = History(stopped="epochs used up")
-    history.append(loss=2.0, gradient_norm=1.0, seconds=0.5)
-    history.append(loss=0.25, gradient_norm=0.5, seconds=0.5)
-    assert repr(history).splitlines() == [
-        "History: 2 epochs in 1 s; stopped: epochs used up",
-        "  loss                         2 -> 0.25",
-        "  gradient_norm                1 -> 0.5",
-    ]
 
 
 def test_the_bar_goes_to_stderr_and_only_if_wanted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -270,6 +588,18 @@ def test_a_nonfinite_loss_names_epoch_batch_and_parameter() -> None:
     model.bias.data = [math.inf]
     with pytest.raises(NonFiniteError, match=r"loss is inf in epoch 1, batch 1: .* already bias"):
         quick(model)
+
+
+def test_a_nonfinite_loss_of_an_accumulated_batch_names_the_update() -> None:
+    calls = iter([1.0] * 5)
+
+    def loss(prediction: Any, target: Any) -> Any:
+        return mse_loss(prediction, target) * next(calls, math.inf)
+
+    model = Linear(2, 1, rng=0)
+    with pytest.raises(NonFiniteError, match="loss is inf in epoch 1, update 2: every"):
+        quick(model, loss, batch_size=4, accumulate=3, data=(np.tile(X, (2, 1)), np.tile(Y, 2)))
+    assert np.isfinite(model.weight.numpy()).all()
 
 
 def test_a_diverging_run_is_stopped() -> None:
@@ -344,9 +674,24 @@ NAN = np.where(np.arange(40).reshape(20, 2) == 9, math.nan, X)
         ({"loss": 3}, DataError, r"loss must be a function, called as loss\(.*\), got 3"),
         ({"loss": None}, DataError, "loss must be a function, .* got None"),
         ({"loss": ["a"]}, DataError, "loss must be a function, .* got "),
-        ({"metric": 3}, DataError, r"metric must be a function, called as metric\(.*\), got 3"),
-        ({"metric": np.ones(2)}, DataError, "metric must be a function"),
-        ({"metric": ""}, DataError, "metric must be a function, .* got ''"),
+        ({"metrics": 3}, DataError, r"metrics must be a function, called as metrics\(.*\), got 3"),
+        ({"metrics": np.ones(2)}, DataError, "metrics must be a function"),
+        ({"metrics": ""}, DataError, "metrics must be a function, .* got ''"),
+        ({"metrics": {"f1": 3}}, DataError, "the metric 'f1' must be a function"),
+        ({"metrics": {1: max}}, DataError, "metrics are functions by name, got the name 1"),
+        ({"metrics": {"loss": max}}, ValueError, "name 'loss': the history has that list"),
+        ({"metrics": {"": max}}, ValueError, "name '': it cannot be shown"),
+        ({"metrics": {"a\n": max}}, ValueError, r"name 'a\\n': it cannot be shown"),
+        ({"metrics": {"a": max, "validation a": max}}, ValueError, "name 'validation a': the"),
+        ({"callbacks": print}, DataError, "callbacks is a list of functions, got <built-in"),
+        ({"callbacks": [3]}, DataError, "a callback must be a function, .* got 3"),
+        ({"accumulate": 0}, ValueError, "accumulate must be at least 1, got 0"),
+        ({"accumulate": 1.5}, DataError, "accumulate must be an integer, got 1.5"),
+        ({"validation": 0}, ValueError, "or the fraction of data to hold out, .* got 0"),
+        ({"validation": 1.0}, ValueError, "between 0 and 1, got 1.0"),
+        ({"validation": math.nan}, ValueError, "between 0 and 1, got nan"),
+        ({"validation": 0.01}, ValueError, "cannot be held out: test=0.01 of 20 rows leaves no"),
+        ({"validation": "a"}, DataError, r"validation is a pair \(x, y\), got str"),
         ({"loss": lambda p, t: 1.0}, DataError, "must be one number, .* got float"),
         ({"loss": lambda p, t: Tensor([1.0])}, GradientError, "no gradient for weight, bias"),
     ],
@@ -362,8 +707,14 @@ def test_arguments_are_checked(
 
 
 def test_a_metric_returns_one_number() -> None:
-    with pytest.raises(DataError, match="the metric of a batch must be one number, got NoneType"):
-        quick(Linear(2, 1), metric=lambda scores, targets: None)
+    with pytest.raises(DataError, match="a metric must be one number, got NoneType"):
+        quick(Linear(2, 1), metrics=lambda scores, targets: None)
+
+
+@pytest.mark.parametrize("answer", [True, "", " ", 0, 1.5])
+def test_a_callback_returns_nothing_or_a_text(answer: Any) -> None:
+    with pytest.raises(DataError, match=f"<lambda> returned {answer!r}"):
+        quick(Linear(2, 1), callbacks=[lambda epoch: answer])
 
 
 def test_a_loss_need_not_be_hashable() -> None:
@@ -388,9 +739,6 @@ def test_a_loss_need_not_be_hashable() -> None:
 def test_evaluate_checks_its_arguments(change: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         evaluate(**{"model": Linear(2, 1), "loss": mse_loss, "data": (X, Y), **change})
-
-
-CLASSES = np.arange(20) % 2
 
 
 @pytest.mark.parametrize("node", [Tensor, Value])
@@ -498,3 +846,97 @@ def test_the_demo_ends_all_right_from_almost_every_seed() -> None:
 
 def test_the_public_names_are_all_there() -> None:
     assert {"fit", "evaluate", "History", "SGD"} <= set(nn.__all__)
+
+
+# --------------------------------------------------------------------------- replayed
+
+LOSSES: dict[str, tuple[Any, Any]] = {
+    "cross_entropy": (nn.cross_entropy, lambda rng, n: rng.integers(0, 3, n)),
+    "mse_loss": (nn.mse_loss, lambda rng, n: rng.normal(size=(n, 3))),
+    "hinge_loss": (nn.hinge_loss, lambda rng, n: np.sign(rng.normal(size=(n, 3)))),
+    "binary": (
+        nn.binary_cross_entropy_with_logits,
+        lambda rng, n: (rng.normal(size=(n, 3)) > 0).astype(int),
+    ),
+    "huber_loss": (nn.huber_loss, lambda rng, n: rng.normal(size=(n, 3))),
+    "l1_loss": (nn.l1_loss, lambda rng, n: rng.normal(size=(n, 3))),
+}
+
+
+@pytest.mark.parametrize("node", [Tensor, Value])
+@pytest.mark.parametrize(("loss", "targets"), LOSSES.values(), ids=LOSSES)
+def test_a_replayed_training_is_that_of_the_nodes(loss: Any, targets: Any, node: type) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(22, 4)), targets(rng, 22)
+    weights, histories = [], []
+    for replay in (False, True):
+        model = nn.MLP(4, [5, 3], node=node, rng=0, activation="tanh")
+        optimizer = nn.Adam(model, 0.05)
+        options: dict[str, Any] = {"batch_size": 8, "progress": False, "patience": None}
+        histories.append(nn.fit(model, loss, optimizer, (x, y), 12, replay=replay, **options))
+        weights.append(model.state_dict())
+    for name, array in weights[0].items():
+        np.testing.assert_allclose(weights[1][name], array, rtol=1e-9, atol=1e-12)
+        if node is Tensor:
+            np.testing.assert_array_equal(weights[1][name], array)
+    np.testing.assert_allclose(histories[0].loss, histories[1].loss, rtol=1e-10)
+    np.testing.assert_equal(histories[0].accuracy, histories[1].accuracy)
+
+
+def test_dropout_is_drawn_at_every_replay_as_without() -> None:
+    weights = []
+    for replay in (False, True):
+        parts = nn.Linear(4, 8, rng=0), nn.Dropout(0.5, rng=1), nn.ReLU(), nn.Linear(8, 1, rng=2)
+        model = nn.Sequential(*parts)
+        x = np.random.default_rng(3).normal(size=(22, 4))
+        options: dict[str, Any] = {"batch_size": 8, "progress": False, "replay": replay}
+        nn.fit(model, nn.mse_loss, nn.SGD(model, 0.1), (x, x[:, :1]), 15, **options)
+        weights.append(model.state_dict())
+    np.testing.assert_equal(*weights)
+
+
+class Counting(Module):
+    """A line that counts its calls."""
+
+    def __init__(self) -> None:
+        self.weight = Tensor([[0.0, 0.0]])
+        self.calls = 0
+
+    def __call__(self, x: Any) -> Any:
+        self.calls += 1
+        return x @ self.weight.T
+
+
+class Deciding(Counting):
+    """A line that is steeper where it is high."""
+
+    def __call__(self, x: Any) -> Any:
+        y = x @ self.weight.T
+        return y * 2 if y.sum() > 0 else y
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"), [(Counting, "changes its attributes"), (Deciding, "needs the number of")]
+)
+def test_what_cannot_be_replayed_is_trained_node_by_node_with_a_warning(
+    kind: type[Counting], why: str
+) -> None:
+    weights, calls = [], []
+    for replay in (False, True):
+        model = kind()
+        arguments = model, mse_loss, SGD(model, 0.05), (X, Y), 10
+        if replay:
+            with pytest.warns(UserWarning, match=why):
+                nn.fit(*arguments, batch_size=5, progress=False, replay=True)
+        else:
+            nn.fit(*arguments, batch_size=5, progress=False, replay=False)
+        weights.append(model.state_dict())
+        calls.append(model.calls)  # what the recording changed is undone
+    np.testing.assert_equal(*weights)
+    assert calls[0] == calls[1]
+
+
+def test_a_loss_that_is_wrong_shows_its_own_error() -> None:
+    model = Linear(2, 1, rng=0)
+    with pytest.raises(ValueError, match="-1 or \\+1"):
+        nn.fit(model, nn.hinge_loss, SGD(model, 0.1), (X, Y), 10, batch_size=2, progress=False)

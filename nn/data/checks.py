@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from autograd import DataError, Node, ShapeError
 from nn.module import MOST
 
+__all__ = ["as_array", "as_rows", "class_indices", "random_generator"]
+
 
 def as_array(name: str, value: object) -> NDArray[Any]:
     """Return `value` as an array of numbers; nodes, also in lists, give their data.
@@ -22,6 +24,8 @@ def as_array(name: str, value: object) -> NDArray[Any]:
     DataError
         If `value` holds anything but real numbers or bools.
     """
+    if isinstance(value, np.ma.MaskedArray):
+        raise DataError(f"{name} is a masked array: pass {name}.filled(number) or drop the rows")
     try:
         array = np.asarray(_without_nodes(value))
     except ValueError:

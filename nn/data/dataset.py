@@ -1,4 +1,4 @@
-"""The one shape that every data set has: rows of features, one class each."""
+"""The one shape that every data set has: rows of features, a class or a number each."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["Dataset"]
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """Samples with their classes; ``x, y = dataset`` unpacks the two arrays.
+    """Samples with what is to be learnt of them; ``x, y = dataset`` unpacks the two arrays.
 
     Parameters
     ----------
-    x : ndarray of float64, shape (n, features)
+    x : ndarray of float64 or float32, shape (n, features)
         One row a sample.
-    y : ndarray of int64, shape (n,)
-        The class of each row, an index into `class_names`.
+    y : ndarray
+        The class of each row, an index into `class_names`: int64, shape (n,). In a regression
+        the number of each row: float64, shape (n, 1).
     feature_names : tuple of str
         One name a column of `x`.
     class_names : tuple of str
-        One name a class.
+        One name a class; none in a regression.
     name : str
-        What `load` or the generator is called with.
+        What `load` or the generator is called with, or the name of the file.
     source : str
         Where the numbers come from, and their licence where there is one.
 
@@ -40,8 +43,8 @@ class Dataset:
     ((100, 2), (100,))
     """
 
-    x: NDArray[np.float64]
-    y: NDArray[np.int64]
+    x: NDArray[np.floating[Any]]
+    y: NDArray[Any]
     feature_names: tuple[str, ...]
     class_names: tuple[str, ...]
     name: str
@@ -52,7 +55,5 @@ class Dataset:
 
     def __repr__(self) -> str:
         rows, features = self.x.shape
-        return (
-            f"Dataset({self.name!r}: {rows} rows, {features} features, "
-            f"{len(self.class_names)} classes)"
-        )
+        task = f"{len(self.class_names)} classes" if self.class_names else "regression"
+        return f"Dataset({self.name!r}: {rows} rows, {features} features, {task})"

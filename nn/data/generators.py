@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from nn.data.dataset import Dataset
 from nn.module import MOST, finite_number, whole_number
 
+__all__ = ["circles", "moons", "spirals"]
+
 
 def moons(n: int, noise: float = 0.1, seed: int = 0) -> Dataset:
     """Draw two half circles, each reaching into the other.

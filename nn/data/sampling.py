@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from nn.data.checks import as_rows, random_generator
 from nn.module import finite_number, whole_number
 
+__all__ = ["batches", "train_test_split"]
+
 
 def train_test_split(
     x: ArrayLike, y: ArrayLike, *, test: float = 0.2, seed: int = 0

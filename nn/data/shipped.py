@@ -10,6 +10,8 @@ import numpy as np
 
 from nn.data.dataset import Dataset
 
+__all__ = ["load"]
+
 
 class _Shipped(NamedTuple):
     """What the file ``<name>.csv.gz`` does not say itself."""
