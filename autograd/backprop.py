@@ -603,7 +603,7 @@ def fit_data(c: Any, x: Node) -> Any:
     """Bring a contribution to the shape and dtype of the input that it is for."""
     data = x._raw
     if type(data) is float:
-        return float(np.sum(c))
+        return c if type(c) is float else float(np.sum(c))
     if type(c) is np.ndarray and c.dtype is data.dtype and c.shape == data.shape:
         return c
     c = np.asarray(c)  # of 0-d arrays NumPy makes numbers

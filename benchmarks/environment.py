@@ -8,12 +8,10 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.harness import MissingError
+
 HERE = Path(__file__).parent
 CACHE = HERE / ".venvs"
-
-
-class EnvironmentMissingError(Exception):
-    """An environment could not be made."""
 
 
 def interpreter(name: str) -> Path:
@@ -41,4 +39,4 @@ def run(name: str, command: list[str]) -> None:
     try:
         subprocess.run(command, env=environment, check=True, stdout=sys.stderr)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise EnvironmentMissingError(f"no environment for {name}: {error}") from None
+        raise MissingError(f"no environment for {name}: {error}") from None

@@ -16,6 +16,11 @@ CASE = Case(
     rows=(
         Row(WHAT, "step", "us", "autograd", "numpy", 1.2),
         Row(WHAT, "step", "us", "autograd", "torch"),
+        Row(WHAT, "step", "us", "jit loss", "torch", 1.0),
+        Row(WHAT, "step", "us", "jit loss", "numpy out", 1.15),
+        Row(WHAT, "step", "us", "jit step", "torch", 1.0),
+        Row(WHAT, "step", "us", "jit step", "numpy out", 1.15),
+        Row(WHAT, "step", "us", "jit step", "JAX"),
     ),
     measure=measure,
 )

@@ -26,9 +26,10 @@ CODE, COUNT, OUT, WIDTH, START = range(5)
 FOLD = 1000
 """Added to the code of what is folded from the left."""
 
-FEWEST = 8
+FEWEST = 24
 """Fewer numbers are computed one by one in less time than it takes to call the kernel."""
 
+# Unsigned, so that no index is tested for being negative: 113 us for 188,000 operations, not 290.
 HEAD = '''"""The kernel that replays batches of numbers; written by autograd, do not edit."""
 
 import math
@@ -39,7 +40,7 @@ from numba import njit
 
 {functions}
 
-@njit("void(f8[::1], i8[:, ::1], i4[::1], i8, i8)", error_model="numpy", cache=True)
+@njit("void(f8[::1], u8[:, ::1], u4[::1], u8, u8)", error_model="numpy", cache=True)
 def run(v, plan, index, first, last):
     for batch in range(first, last):
         code, n, out, width, a = plan[batch]
@@ -69,9 +70,9 @@ class Compiled(Batched):
         """The compiled source, with the plan as it is at last."""
         run = super().written(mark)
         self.names["kernel"] = self._kernel
-        self.names["plan"] = np.array(self._plan, dtype=np.int64).reshape(-1, 5)
+        self.names["plan"] = np.array(self._plan, dtype=np.uint64).reshape(-1, 5)
         index = self._index or [np.zeros(0)]
-        self.names["index"] = np.concatenate(index).astype(np.int32)
+        self.names["index"] = np.concatenate(index).astype(np.uint32)
         return run
 
     def numbers(self, batch: Batch) -> None:
@@ -183,10 +184,11 @@ def _source(names: dict[str, str], codes: dict[str, int]) -> str:
             lines.append(
                 f"        elif code == {FOLD + codes[name]}:\n"
                 f"            for k in range(n):\n"
-                f"                x = v[index[a + k]]\n"
-                f"                for i in range(a + k + n, a + k + n * width, n):\n"
-                f"                    x = x {FOLDS[primitive.array]} v[index[i]]\n"
-                f"                v[out + k] = x\n"
+                f"                v[out + k] = v[index[a + k]]\n"
+                f"            for row in range(1, width):\n"
+                f"                for k in range(n):\n"
+                f"                    i = index[a + row * n + k]\n"
+                f"                    v[out + k] = v[out + k] {FOLDS[primitive.array]} v[i]\n"
             )
     return "".join(lines)
 

@@ -161,7 +161,7 @@ class Recording:
     def numbers(self, leaves: list[Any]) -> list[Any]:
         """The plain results for other arguments, and the slopes that are computed with them."""
         given = [leaves[i] for i in self._places] + self._sources
-        return self._run([_data(x) for x in given])
+        return self._run([x if type(x) is float else _data(x) for x in given])
 
     def _run(self, data: list[Any]) -> list[Any]:
         """Run the program, each thread that does with memory of its own."""
