@@ -518,6 +518,11 @@ def current_data(node: Node) -> Any:
     return node._raw
 
 
+def data_of(x: Any) -> Any:
+    """The data of a node as an operation sees it now; anything else as it is."""
+    return current_data(x) if isinstance(x, Node) else x
+
+
 def record(
     primitive: Primitive,
     data: Any,

@@ -32,7 +32,7 @@ from .ops import (
 )
 from .ops import shape as shapes
 from .ops.comparison import plain
-from .primitive import current_data, describe, is_foreign, is_tracing
+from .primitive import data_of, describe, is_foreign, is_tracing
 from .standins import holds_node, joined
 from .structure import flatten
 
@@ -193,10 +193,6 @@ def _of_shape() -> frozenset[Any]:
     return frozenset(map(numpy_function, OF_SHAPE.split())) - {None}
 
 
-def _data(x: Any) -> Any:
-    return current_data(x) if isinstance(x, Node) else x
-
-
 @cache
 def _of_sequences() -> frozenset[Any]:
     return frozenset(map(numpy_function, OF_SEQUENCES.split()))
@@ -281,8 +277,8 @@ def _applied(function: Function, args: Sequence[Any], kwargs: Mapping[str, Any])
         return _called(function, ours, args, kwargs)
     leaves, structure = flatten((tuple(args), dict(kwargs)))
     if function in without_derivative():
-        data_of = _data if function in _of_shape() else plain
-        plain_args, plain_kwargs = structure.rebuild(map(data_of, leaves))
+        look = data_of if function in _of_shape() else plain
+        plain_args, plain_kwargs = structure.rebuild(map(look, leaves))
         return function(*plain_args, **plain_kwargs)
     name = _dotted(function)
     raise _refusal(

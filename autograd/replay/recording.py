@@ -27,7 +27,7 @@ from ..primitive import (
     Primitive,
     Together,
     constant_node,
-    current_data,
+    data_of,
     is_recording,
     new_node,
     record,
@@ -160,8 +160,12 @@ class Recording:
 
     def numbers(self, leaves: list[Any]) -> list[Any]:
         """The plain results for other arguments, and the slopes that are computed with them."""
+        return self._run(self._inputs(leaves))
+
+    def _inputs(self, leaves: list[Any]) -> list[Any]:
+        """What the program is given: the data of other arguments, then of what is closed over."""
         given = [leaves[i] for i in self._places] + self._sources
-        return self._run([x if type(x) is float else _data(x) for x in given])
+        return [x if type(x) is float else data_of(x) for x in given]
 
     def _run(self, data: list[Any]) -> list[Any]:
         """Run the program, each thread that does with memory of its own."""
@@ -181,7 +185,7 @@ class Recording:
         """How long each batch takes, in a run with other arguments."""
         times: list[float] = []
         run = self._executor(self.program).written(lambda: times.append(perf_counter()))
-        data = [_data(x) for x in [*(leaves[i] for i in self._places), *self._sources]]
+        data = self._inputs(leaves)
         best = np.full(len(self.program.batches), np.inf)
         with np.errstate(all="ignore"):
             for _ in range(RUNS):
@@ -234,7 +238,7 @@ def _pulled(
 
 def _stand_in(leaf: Any) -> Node:
     """A node in place of an argument, of the same shape and dtype; live, whatever its kind."""
-    data = current_data(leaf) if isinstance(leaf, Node) else leaf
+    data = data_of(leaf)
     return new_node(data if type(data) is float else np.array(data))
 
 
@@ -305,11 +309,7 @@ def _pull_replay(g: Any, out: Any, *operands: Any, call: _Replay) -> list[Any]:
     found: list[Any] = recording.pullback(output)(given, g)
     if isinstance(out, Node) or isinstance(g, Node):  # a tangent is the pull of a pull
         return found
-    return [_data(x) for x in found]
-
-
-def _data(x: Any) -> Any:
-    return current_data(x) if isinstance(x, Node) else x
+    return [data_of(x) for x in found]
 
 
 def _evaluate_replay(*operands: Any, call: _Replay) -> Any:
