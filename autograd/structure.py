@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from .errors import DataError, ShapeError
@@ -52,7 +53,7 @@ class Container:
             return other is None
         return isinstance(other, (tuple, list)) and len(other) == self.count
 
-    def items_of(self, other: Any) -> Iterable[Any]:
+    def items_of(self, other: Any) -> Sequence[Any]:
         """The items of another container that fits, in this one's order."""
         if self.keys is not None:
             return [other[key] for key in self.keys]
@@ -67,24 +68,24 @@ class Container:
 
 @dataclass(frozen=True)
 class Structure:
-    """How leaves are nested: containers in postorder, None standing for a leaf.
+    """How leaves are nested: containers in postorder, a number standing for so many leaves.
 
     >>> leaves, structure = flatten({"a": 1, "b": (2, [3])})
     >>> leaves, structure.rebuild(x * 10 for x in leaves)
     ([1, 2, 3], {'a': 10, 'b': (20, [30])})
     """
 
-    steps: tuple[Container | None, ...]
+    steps: tuple[Container | int, ...]
 
     def rebuild(self, leaves: Iterable[Any]) -> Any:
         """Nest leaves, as many as there were, in the same way."""
         source = iter(leaves)
-        if len(self.steps) == 1 and self.steps[0] is None:
+        if self is LEAF:
             return next(source)
         done: list[Any] = []
         for step in self.steps:
-            if step is None:
-                done.append(next(source))
+            if isinstance(step, int):
+                done += islice(source, step)
                 continue
             start = len(done) - step.count
             items = done[start:]
@@ -102,10 +103,11 @@ class Structure:
         leaves: list[Any] = []
         stack = [tree]
         for step in reversed(self.steps):
-            item = stack.pop()
-            if step is None:
-                leaves.append(item)
+            if isinstance(step, int):
+                leaves += stack[: -step - 1 : -1]
+                del stack[-step:]
                 continue
+            item = stack.pop()
             if not step.fits(item):
                 raise ShapeError(
                     f"{what} is nested like what it belongs to: expected {step}, "
@@ -115,9 +117,11 @@ class Structure:
         return leaves[::-1]
 
 
-LEAF = Structure((None,))
+LEAF = Structure((1,))
 
 NOTHING = Container(type(None), 0)
+
+NESTED = (tuple, list, dict, type(None))
 
 MOST_CONTAINERS = 1_000_000
 """More are taken for a list that holds itself."""
@@ -139,25 +143,41 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
     >>> flatten(3.0)[0], flatten({"b": 1, "a": [2, (), None]})[0]
     ([3.0], [1, 2])
     """
-    if tree is not None and not isinstance(tree, (tuple, list, dict)):
+    if not isinstance(tree, NESTED):
         return [tree], LEAF
     leaves: list[Any] = []
-    steps: list[Container | None] = []  # from right to left, and each container before its items
+    steps: list[Container | int] = []  # from right to left, and each container before its items
     stack: list[Any] = [tree]
     containers = 0
     while stack:
         item = stack.pop()
-        if item is not None and not isinstance(item, (tuple, list, dict)):
+        if not isinstance(item, NESTED):
             leaves.append(item)
-            steps.append(None)
+            _count(steps, 1)
             continue
         containers += item is not None
         if containers > MOST_CONTAINERS:
             raise DataError("a list, tuple or dict of the arguments holds itself")
         container = _container(item)
         steps.append(container)
-        stack += container.items_of(item)
+        items = container.items_of(item)
+        if any(issubclass(kind, NESTED) for kind in {*map(type, items)}):
+            stack += items
+        else:  # many leaves at once
+            leaves += reversed(items)
+            _count(steps, container.count)
     return leaves[::-1], Structure(tuple(reversed(steps)))
+
+
+def _count(steps: list[Container | int], leaves: int) -> None:
+    """Note that leaves come next."""
+    if not leaves:
+        return
+    before = steps[-1] if steps else None
+    if isinstance(before, int):
+        steps[-1] = before + leaves
+    else:
+        steps.append(leaves)
 
 
 def _container(item: Any) -> Container:

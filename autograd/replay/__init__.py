@@ -15,7 +15,7 @@ import os
 import pickle
 import random
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial, update_wrapper
 from importlib.util import find_spec
 from threading import RLock
@@ -46,6 +46,9 @@ MOST_RECORDINGS = 64
 
 MOST_MISSES = 2 * MOST_RECORDINGS
 """After as many recordings, a function that is rarely replayed is called as it is."""
+
+MANY = 8
+"""From so many arguments on it pays to look whether all are floats."""
 
 _FLAT = frozenset({float, int, bool, str, np.ndarray, Value, Tensor})
 """Arguments that are not nested: what else there is is looked into."""
@@ -179,7 +182,7 @@ class Jitted:
             leaves, shape = flatten((args, kwargs))
         else:  # as nearly always
             leaves, shape = list(args), len(args)
-        form = (shape, is_recording(), *map(_signature, leaves))
+        form = (shape, is_recording(), *_signatures(leaves))
         recording = self._recordings.get((*form, *map(id, self._found(leaves))))
         if recording is not None:
             self._hits += 1
@@ -302,6 +305,13 @@ def _set_random_states(generators: list[np.random.Generator], states: list[Any])
     np.random.set_state(of_numpy)
     for generator, state in zip(generators, others, strict=True):
         generator.bit_generator.state = state
+
+
+def _signatures(leaves: list[Any]) -> Iterable[Any]:
+    """What two lists of as many arguments must have in common."""
+    if len(leaves) > MANY and [*map(type, leaves)].count(float) == len(leaves):
+        return (float,)
+    return map(_signature, leaves)
 
 
 def _signature(leaf: Any) -> Any:

@@ -112,6 +112,12 @@ class Recording:
             None if isinstance(x, Node) else _required_plain(x, leaves) for x in outputs
         ]
         self._output_places = [i for i, x in enumerate(outputs) if isinstance(x, Node)]
+        # Where loops over all numbers that go in and out would change nothing they are left out:
+        # in micrograd's demo, 337 in and 338 out, they took 60 us of 300.
+        self._takes_all = self._places == list(range(len(leaves)))
+        self._takes_floats = all(type(leaf) is float for leaf in leaves)
+        self._gives_all = self._output_places == list(range(len(outputs)))
+        self._gives_numbers = self.program.arrays.keys().isdisjoint(self.program.outputs)
         self._gives_nodes = bool(self._sources) or any(isinstance(x, Node) for x in leaves)
         self._gives_one = self._output_structure is LEAF and self._output_places == [0]
 
@@ -149,10 +155,12 @@ class Recording:
             return AS_IT_IS  # where a gradient that does not exist may have become nan
         if self._gives_nodes:
             found = self._nodes(leaves, found, now)
-        else:  # NumPy gives a scalar where an array would have no axis
+        elif not self._gives_numbers:  # NumPy gives a scalar where an array would have no axis
             found = [x if type(x) is float or x.shape else x[()] for x in found]
         if self._gives_one:
             return found[0]
+        if self._gives_all:
+            return self._output_structure.rebuild(found)
         outputs = [x.copy() if type(x) is np.ndarray else x for x in self._outputs]
         for place, x in zip(self._output_places, found, strict=False):
             outputs[place] = x
@@ -164,8 +172,10 @@ class Recording:
 
     def _inputs(self, leaves: list[Any]) -> list[Any]:
         """What the program is given: the data of other arguments, then of what is closed over."""
-        given = [leaves[i] for i in self._places] + self._sources
-        return [x if type(x) is float else data_of(x) for x in given]
+        if self._takes_floats:
+            return leaves + [data_of(x) for x in self._sources]
+        replaced = leaves if self._takes_all else [leaves[i] for i in self._places]
+        return [x if type(x) is float else data_of(x) for x in replaced + self._sources]
 
     def _run(self, data: list[Any]) -> list[Any]:
         """Run the program, each thread that does with memory of its own."""

@@ -68,19 +68,22 @@ class Line:
                 self.lines.append("mark()")
                 self.names["mark"] = mark
         self.cut()
-        given = "".join(f"{self.name(i)}, " for i in program.inputs)
-        results = ", ".join(map(self.result, program.outputs))
-        lines = [*([f"{given}= inputs"] if given else []), *self.lines, f"return [{results}]"]
-        source = "def run(inputs):\n    " + "\n    ".join(lines)
+        source = "\n    ".join(["def run(inputs):", *self.lines, f"return {self.results()}"])
         exec(compile(source, "<replay>", "exec"), self.names)
         return cast(Runner, self.names.pop("run"))  # which would keep itself alive
 
     def start(self) -> None:
-        """Give a name to each constant."""
+        """Give a name to each input and constant."""
+        self.unpack(self.program.inputs)
         for i, data in self.program.constants.items():
             self.names[self.name(i)] = data
             if i in self.program.arrays:
                 self.memory.hold(i, data)
+
+    def unpack(self, inputs: list[int]) -> None:
+        """Begin the source with a name for each input."""
+        if inputs:
+            self.lines.append("".join(f"{self.name(i)}, " for i in inputs) + "= inputs")
 
     def cut(self) -> None:
         """Let no later line do what is to be done so far."""
@@ -138,6 +141,10 @@ class Line:
             self.names[name] = form()
         return name
 
+    def results(self) -> str:
+        """What the source returns."""
+        return f"[{', '.join(map(self.result, self.program.outputs))}]"
+
     def result(self, i: int) -> str:
         """What the source returns for an output: a number, or an array that is its own."""
         if i not in self.program.arrays:
@@ -167,11 +174,24 @@ class Batched(Line):
         self.vector = np.zeros(len(ids))
         self.vector[self.place[constants]] = [program.constants[i] for i in constants]
         self.names |= {"v": self.vector, "number": self.vector.item}
-        if inputs:
+        if inputs and len(inputs) == len(program.inputs):
+            self.lines.append(f"v[:{len(inputs)}] = inputs")
+        elif inputs:
             self.lines.append(f"v[:{len(inputs)}] = {', '.join(map(self.name, inputs))}")
         widest = max((len(b) for b in program.batches), default=0)
         self._scratch = [np.empty(widest) for _ in range(3)]
         self._calls: list[Function] | None = None
+
+    def unpack(self, inputs: list[int]) -> None:
+        if not self.program.arrays.keys().isdisjoint(inputs):  # else the vector takes them as one
+            super().unpack(inputs)
+
+    def results(self) -> str:
+        outputs = self.program.outputs
+        if len(outputs) < FEW or not self.program.arrays.keys().isdisjoint(outputs):
+            return super().results()
+        self.names["outputs"] = self.place[outputs].astype(np.intp)
+        return "v.take(outputs).tolist()"
 
     def operand(self, i: int) -> str:
         return self.name(i) if i in self.program.arrays else f"number({self.place[i]})"
