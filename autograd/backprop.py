@@ -8,7 +8,7 @@ Run on data the pass gives numbers; run on nodes it records a graph of the gradi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -75,14 +75,14 @@ def backward(output: Node, cotangent: Any = None) -> None:
             "backward() inside a function under jit would not be done again at a replay: call it "
             "on the result, or use grad or gradients inside"
         )
-    seed = _seed(output, cotangent)
+    seeds = {output: seed(output, cotangent)}
     dropped: list[Node] = []
-    reached, found = cotangents({output: seed}, dropped=dropped)
+    reached, found = cotangents(seeds, dropped=dropped)
     if dropped and not all(np.isfinite(g).all() for g in found):
-        reached, found = cotangents({output: seed})
+        reached, found = cotangents(seeds)
     for node, g in zip(reached, found, strict=True):
         if type(g) is not float and type(g) is not np.ndarray:
-            g = _as_data(_without_mask(g), node)
+            g = _as_data(without_mask(g), node)
         if node._first is None:
             node.grad = g if node.grad is None else _as_data(node.grad + g, node)
             continue
@@ -135,12 +135,12 @@ def gradients(
     nodes = list(wrt) if isinstance(wrt, (list, tuple)) else [wrt]
     for node in nodes:
         _require_variable(node)
-    seed = _seed(output, cotangent)
+    start = seed(output, cotangent)
     if differentiable:
-        start = cotangent if isinstance(cotangent, Node) else constant_node(seed)
-        found = recorded_pull({output: start}, nodes)
+        given = cotangent if isinstance(cotangent, Node) else constant_node(start)
+        found = recorded_pull({output: given}, nodes)
     else:
-        found = pull({output: seed}, nodes)
+        found = pull({output: start}, nodes)
     finish = _own_node if differentiable else own_data
     results = [finish(found[node], node) for node in nodes]
     return results[0] if isinstance(wrt, Node) else results
@@ -186,11 +186,12 @@ def _collect(
     wanted: dict[Node, Any] = dict.fromkeys(nodes)
     reached, found = cotangents(seeds, wanted, differentiable, dropped, order, ends)
     for node, g in zip(reached, found, strict=True):
-        wanted[node] = _without_mask(g)
+        wanted[node] = without_mask(g)
     return wanted
 
 
-def _without_mask(g: Any) -> Any:
+def without_mask(g: Any) -> Any:
+    """A cotangent with 0 for the elements that do not exist."""
     return g.value if type(g) is Masked else g
 
 
@@ -234,7 +235,8 @@ def _why_constant(node: Node) -> str:
     return f"{node!r} is a constant, so there is nothing to differentiate: {why}"
 
 
-def _seed(output: Node, cotangent: Any) -> Any:
+def seed(output: Node, cotangent: Any) -> Any:
+    """Check what flows back into an output, 1 by default, and return it as a float or array."""
     _require_variable(output)
     data = output._raw
     if type(data) is float:
@@ -438,6 +440,38 @@ def _pull(
     within: set[Node] | None,
 ) -> None:
     """Add what the cotangent `g` of a node contributes to those of its inputs, masks included."""
+    for _, x, c in _contributions(node, g, differentiable, dropped, within):
+        if type(c) is np.ndarray and x._first is None and (c is g or c.base is not None):
+            c = c.copy()  # the leaf's own: cotangents are shared between nodes
+        old = table.get(x)
+        table[x] = c if old is None else _add(old, c)
+
+
+def contributions(node: Node, g: Any, differentiable: bool = False) -> list[tuple[int, Node, Any]]:
+    """List what the cotangent `g` of a node sends to its inputs: index, input, amount.
+
+    An amount has the shape and dtype of its input, and is a node if `differentiable`; where some
+    of its elements do not exist it is `Masked`. What gets nothing, such as a constant or the
+    branch that `where` did not take, is left out.
+
+    >>> from autograd import Value
+    >>> a, b = Value(2.0), Value(3.0)
+    >>> [(i, amount) for i, _, amount in contributions(a * b, 10.0)]
+    [(0, 30.0), (1, 20.0)]
+    """
+    if node.primitive is None:
+        return []
+    with np.errstate(all="ignore"):
+        return list(_contributions(node, g, differentiable, None, None))
+
+
+def _contributions(
+    node: Node,
+    g: Any,
+    differentiable: bool,
+    dropped: list[Node] | None,
+    within: set[Node] | None,
+) -> Iterator[tuple[int, Node, Any]]:
     inputs, primitive, params = node.inputs, node.primitive, node.params
     assert primitive is not None
     require_fresh(node, inputs)
@@ -473,12 +507,31 @@ def _pull(
             c = _masked(c, reach[i])
         if c is not None:
             c = _fit_masked(c, x, fit) if type(c) is Masked else fit(c, x)
-        if c is None:
+        if c is not None:
+            yield i, x, c
+
+
+def walk(seeds: Mapping[Node, Any]) -> Iterator[tuple[Node, Any, list[tuple[int, Node, Any]]]]:
+    """Do a backward pass one computed node at a time: the node, its cotangent, its contributions.
+
+    Consumers come before their inputs. Where elements do not exist it is `Masked`.
+
+    >>> from autograd import Value
+    >>> a, b = Value(2.0), Value(-3.0)
+    >>> [(node.primitive.name, g) for node, g, _ in walk({a * b + a: 1.0})]
+    [('add', 1.0), ('mul', 1.0)]
+    """
+    table = dict(seeds)
+    for node in reversed(topological_order(*seeds)):
+        g = table.pop(node, None)
+        if g is None or node.is_leaf:
             continue
-        if type(c) is np.ndarray and x._first is None and (c is g or c.base is not None):
-            c = c.copy()  # the leaf's own: cotangents are shared between nodes
-        old = table.get(x)
-        table[x] = c if old is None else _add(old, c)
+        parts = contributions(node, g)
+        yield node, g, parts
+        with np.errstate(all="ignore"):
+            for _, x, c in parts:
+                old = table.get(x)
+                table[x] = c if old is None else _add(old, c)
 
 
 def _pull_data(node: Node, g: Any, table: dict[Node, Any], dropped: list[Node]) -> None:

@@ -8,18 +8,19 @@ by reference counting when its output is dropped.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from threading import Lock
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from .errors import DataError, GradientError
 
 if TYPE_CHECKING:
     from .primitive import Primitive
 
-__all__ = ["Node", "topological_order"]
+__all__ = ["Node", "Origin", "Scope", "topological_order"]
 
 NO_PARAMS: Mapping[str, Any] = MappingProxyType({})
 """The parameters of a primitive that has none, shared by all such nodes."""
@@ -57,6 +58,87 @@ class Clock:
 clock = Clock()
 
 
+class Scope:
+    """A named part of a computation, in which nodes were recorded: one call of a layer, say.
+
+    Attributes
+    ----------
+    owner : str or object
+        Its name, or what was called, which tells its name by ``describe()``.
+    parent : Scope or None
+        The scope around it.
+
+    Examples
+    --------
+    >>> from autograd import Value, scope
+    >>> with scope("square"):
+    ...     y = Value(3.0) * 3.0
+    >>> y.scope.title, y.scope.path
+    ('square', ('square',))
+    """
+
+    __slots__ = ("owner", "parent")
+
+    def __init__(self, owner: Any, parent: Scope | None) -> None:
+        self.owner = owner
+        self.parent = parent
+
+    @property
+    def title(self) -> str:
+        """The name to show."""
+        return self.owner if isinstance(self.owner, str) else str(self.owner.describe())
+
+    @property
+    def scopes(self) -> list[Scope]:
+        """The scopes that hold it, outermost first, and itself."""
+        found: list[Scope] = []
+        scope: Scope | None = self
+        while scope is not None:
+            found.append(scope)
+            scope = scope.parent
+        return found[::-1]
+
+    @property
+    def path(self) -> tuple[Hashable, ...]:
+        """What tells it from others, outermost first: two calls of one layer have equal paths."""
+        owners = (scope.owner for scope in self.scopes)
+        return tuple(owner if isinstance(owner, str) else id(owner) for owner in owners)
+
+    def __repr__(self) -> str:
+        return f"<Scope {' > '.join(scope.title for scope in self.scopes)}>"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Scope:
+        return self  # names, not numbers
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Scope, (self.title, self.parent)
+
+
+class Origin(NamedTuple):
+    """The line of the user's code that recorded a node, and the scope it ran in.
+
+    >>> Origin("train.py", 12, "loss = log(p)", None).line
+    12
+    """
+
+    file: str
+    line: int
+    source: str
+    scope: Scope | None
+
+    def __str__(self) -> str:
+        place = _cell(self.file)
+        where = f"{place}, line {self.line}" if place else f"{self.file}:{self.line}"
+        return where + (f": {self.source}" if self.source else "")
+
+
+def _cell(file: str) -> str:
+    """What a notebook calls the cell that it keeps in a file, such as "Cell In[3]", or ""."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    named = shell and shell.compile.format_code_name(file)
+    return " ".join(named) if named else ""
+
+
 class Node:
     """One node of a computation graph; `Value` and `Tensor` are the two kinds.
 
@@ -92,6 +174,7 @@ class Node:
         "_first",
         "_raw",
         "_second",
+        "_where",
         "epoch",
         "grad",
         "is_constant",
@@ -104,6 +187,7 @@ class Node:
     _shown: Any  # see Tensor.data; None on a Value
     _first: Node | tuple[Node, ...] | None
     _second: Node | None
+    _where: Scope | Origin  # set only where there is one to tell
     epoch: int
     grad: Any
     is_constant: bool
@@ -130,6 +214,18 @@ class Node:
     def is_leaf(self) -> bool:
         """Whether the node was made by hand rather than computed from others."""
         return self._first is None
+
+    @property
+    def scope(self) -> Scope | None:
+        """Where it was recorded, as `autograd.scope` and the modules of `nn` name it."""
+        where = getattr(self, "_where", None)
+        return where.scope if type(where) is Origin else where
+
+    @property
+    def origin(self) -> Origin | None:
+        """The line of code that recorded it; None unless that was under `autograd.debug`."""
+        where = getattr(self, "_where", None)
+        return where if type(where) is Origin else None
 
     def _adopt_changes(self) -> bool:
         return False
@@ -174,6 +270,7 @@ class Node:
             self.params or None,  # the shared empty one cannot be pickled
             self.epoch,
             self.is_constant,
+            getattr(self, "_where", None),
         )
 
 
@@ -214,9 +311,11 @@ def _restore(below: object, kind: type[N], fields: tuple[Any, ...], inputs: tupl
     node = object.__new__(kind)
     if kind._shown is not None:  # the slot of a Tensor
         node._shown = None
-    node._raw, node.grad, node.label, node.primitive, params, node.epoch, constant = fields
+    node._raw, node.grad, node.label, node.primitive, params, node.epoch, constant, where = fields
     node.params = params or NO_PARAMS
     node.is_constant = constant
+    if where is not None:
+        node._where = where
     node._first, node._second = in_two_slots(inputs)
     clock.catch_up(node.epoch)
     return node

@@ -540,6 +540,8 @@ class Sequential(Module):
     ['0.weight', '0.bias', '2.weight', '2.bias']
     """
 
+    is_box = False
+
     def __init__(self, *modules: Module) -> None:
         for module in modules:
             if not isinstance(module, Module):
@@ -854,6 +856,8 @@ class MLP(Module):
     >>> abs(scalars(x).data - MLP(2, [8, 1], rng=0)(x).item()) < 1e-12
     True
     """
+
+    is_box = False
 
     def __init__(
         self,

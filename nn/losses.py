@@ -29,6 +29,7 @@ from autograd import (
     log,
     minimum,
     relu,
+    scope,
     softmax,
     softplus,
     square,
@@ -49,6 +50,7 @@ __all__ = [
 Reduction = Literal["mean", "sum", "none"]
 
 
+@scope("mse_loss")
 def mse_loss(prediction: Any, target: Any, reduction: Reduction = "mean") -> Any:
     """Return the squared error ``(prediction - target)**2``.
 
@@ -83,6 +85,7 @@ def mse_loss(prediction: Any, target: Any, reduction: Reduction = "mean") -> Any
     return _elementwise("mse_loss", lambda p, t: square(p - t), prediction, target, reduction)
 
 
+@scope("l1_loss")
 def l1_loss(prediction: Any, target: Any, reduction: Reduction = "mean") -> Any:
     """Return the absolute error ``|prediction - target|``, of slope 0 where they are equal.
 
@@ -94,6 +97,7 @@ def l1_loss(prediction: Any, target: Any, reduction: Reduction = "mean") -> Any:
     return _elementwise("l1_loss", lambda p, t: abs(p - t), prediction, target, reduction)
 
 
+@scope("huber_loss")
 def huber_loss(
     prediction: Any, target: Any, reduction: Reduction = "mean", delta: float = 1.0
 ) -> Any:
@@ -124,6 +128,7 @@ def huber_loss(
     return _elementwise("huber_loss", rule, prediction, target, reduction)
 
 
+@scope("binary_cross_entropy_with_logits")
 def binary_cross_entropy_with_logits(
     logits: Any, labels: Any, reduction: Reduction = "mean"
 ) -> Any:
@@ -172,6 +177,7 @@ def binary_cross_entropy_with_logits(
     )
 
 
+@scope("hinge_loss")
 def hinge_loss(scores: Any, labels: Any, reduction: Reduction = "mean") -> Any:
     """Return the max-margin loss ``max(0, 1 - label * score)``, of slope 0 at a margin of 1.
 
@@ -214,6 +220,7 @@ def hinge_loss(scores: Any, labels: Any, reduction: Reduction = "mean") -> Any:
     return _elementwise("hinge_loss", lambda s, y: relu(1 - y * s), scores, y, reduction)
 
 
+@scope("cross_entropy")
 def cross_entropy(logits: Any, classes: Any, reduction: Reduction = "mean") -> Any:
     """Return the negative log-likelihood of the true classes under the softmax of the logits.
 

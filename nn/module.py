@@ -6,12 +6,12 @@ import operator
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import groupby
 from numbers import Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from autograd import DataError, NonFiniteError, ShapeError, Tensor, Value
+from autograd import DataError, NonFiniteError, ShapeError, Tensor, Value, scoped
 
 __all__ = [
     "MOST",
@@ -46,6 +46,9 @@ class Module:
     ----------
     training : bool
         True from the start and after `train`, False after `eval`. `Dropout` asks it.
+    is_box : bool
+        Whether a picture can fold what a call computes into one box. A subclass that only passes
+        on to its parts, as `Sequential` does, sets it to False: then the parts are the boxes.
 
     Examples
     --------
@@ -63,6 +66,12 @@ class Module:
     """
 
     training: bool = True
+    is_box: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.is_box and "__call__" in vars(cls):
+            cls.__call__ = scoped(cls.__call__)  # type: ignore[method-assign]
 
     def __call__(self, x: Any) -> Any:
         """Compute the output for `x`; every subclass defines it."""

@@ -159,13 +159,17 @@ class Surroundings:
 
 
 def names_of(function: Any) -> Names:
-    """The names of globals and attributes in a function and in those that it defines.
+    """The names of globals and attributes in a function, those that it defines, and one it wraps.
 
     >>> names_of(lambda x: [x.real for _ in range(3)])
     ('range', 'real')
     """
-    code = getattr(function, "__code__", None)
-    return () if code is None else _names_in(code)
+    names: Names = ()
+    while function is not None:
+        code = getattr(function, "__code__", None)
+        names += () if code is None else _names_in(code)
+        function = getattr(function, "__wrapped__", None)
+    return names
 
 
 @functools.cache
