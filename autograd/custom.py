@@ -17,6 +17,7 @@ from .backprop import pull, recorded_pull, recorded_since
 from .errors import DataError, GradientError, ShapeError
 from .graph import Node, clock, in_two_slots
 from .nodes import Value
+from .notation import Form, Notation
 from .ops.arithmetic import identity
 from .ops.shape import shape_of
 from .primitive import (
@@ -42,6 +43,9 @@ __all__ = ["checkpoint", "custom_vjp"]
 Function = Callable[..., Any]
 P = ParamSpec("P")
 R = TypeVar("R")
+
+CALLED = Notation(Form("$call($*)"), Form("$call($*)"))
+"""A call of a user's function, as a formula writes it."""
 
 
 class _Call:
@@ -287,6 +291,7 @@ _custom = Primitive(
     Together(_pull_custom),
     domain=[REAL, REAL],
     examples=[Example(((3,), (3,)), {"call": _example(_product)})],
+    notation=CALLED,
 )
 
 # --------------------------------------------------------------------------- recomputation
@@ -395,4 +400,5 @@ _checkpoint = Primitive(
     Together(_pull_checkpoint),
     domain=[REAL, REAL],
     examples=[Example(((3,), (3,)), {"call": _example(lambda x, y: x * x * y)})],
+    notation=CALLED,
 )

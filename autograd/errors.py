@@ -13,6 +13,7 @@
     ├── CheckError         (AssertionError)      a derivative that finite differences contradict
     ├── ReplayError        (TypeError)           a function that cannot be recorded and replayed
     ├── PrimitiveError     (ValueError)          a primitive defined twice or not completely
+    ├── ExpressionError    (ValueError)          a text that is no expression of finite value
     └── RenderError        (RuntimeError)        a picture that cannot be made
 
 Each class also derives from the built-in exception that a caller would expect, so
@@ -25,6 +26,7 @@ __all__ = [
     "AutogradError",
     "CheckError",
     "DataError",
+    "ExpressionError",
     "GradientError",
     "NonFiniteError",
     "OutOfRangeError",
@@ -141,6 +143,18 @@ class PrimitiveError(AutogradError, ValueError):
 
     >>> issubclass(PrimitiveError, ValueError)
     True
+    """
+
+
+class ExpressionError(AutogradError, ValueError):
+    """A text that is no expression, or whose value is not finite; carets show the place.
+
+    >>> from autograd.expression import parse
+    >>> parse("tanh(a*b + )")
+    Traceback (most recent call last):
+    autograd.errors.ExpressionError: a number, a name, a function or a bracket is missing before )
+      tanh(a*b + )
+                 ^
     """
 
 

@@ -985,6 +985,14 @@ def test_a_variable_of_an_enclosing_function_is_seen_through_another_function() 
     assert f(2.0) == 6.0
 
 
+@pytest.mark.parametrize("base", [2.0, 1.0, 0.5])
+def test_a_power_with_a_fixed_base_is_replayed(base: float) -> None:
+    eager = ag.value_and_grad(lambda x: base**x)
+    f = jit(eager)
+    for x in (3.0, -0.5, 0.0):
+        same(f(x), eager(x))
+
+
 def test_a_layer_of_nn_that_is_set_to_evaluate_is_seen() -> None:
     model = nn.Sequential(nn.Linear(2, 8, rng=0), nn.Dropout(0.5, rng=0))
     x = np.ones((3, 2))

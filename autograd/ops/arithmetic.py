@@ -1,12 +1,25 @@
 """Arithmetic: what the operators ``+ - * /`` stand for. (``**`` is among the elementary ones.)"""
 
 import operator
+from dataclasses import replace
 
 import numpy as np
 
+from ..notation import DOUBLE, NEGATION, SAME, SQUARE, Binds, Form, Notation, infix
 from ..primitive import POSITIVE, REAL, elementwise
 
 __all__ = ["add", "div", "identity", "mul", "neg", "sub"]
+
+PLUS = infix(" + ", Binds.SUM, latex=Form("$0 + $1", Binds.SUM, (Binds.SUM,)))
+MINUS = infix(" - ", Binds.SUM)
+QUOTIENT_OF_QUOTIENT = Notation(
+    Form("$0/$1/$2", Binds.PRODUCT, (Binds.PRODUCT, Binds.MINUS)),
+    Form(r"\frac{$0}{$1·$2}", Binds.POWER, (Binds.ANYTHING, Binds.PRODUCT)),
+    twice=Notation(
+        Form("$0/$1**2", Binds.PRODUCT, (Binds.PRODUCT, Binds.ATOM)),
+        Form(r"\frac{$0}{$1^{2}}", Binds.POWER, (Binds.ANYTHING, Binds.ATOM)),
+    ),
+)
 
 add = elementwise(
     "add",
@@ -16,6 +29,7 @@ add = elementwise(
     lambda g, out, x, y: g,
     label="+",
     neutral=(-0.0, -0.0),
+    notation=replace(PLUS, opposite=MINUS, twice=DOUBLE),
     domain=[REAL, REAL],
     doc="""
     Add, elementwise: what ``x + y`` records.
@@ -33,6 +47,7 @@ sub = elementwise(
     lambda g, out, x, y: -g,
     label="−",
     neutral=(None, 0.0),
+    notation=replace(MINUS, opposite=PLUS),
     domain=[REAL, REAL],
     doc="""
     Subtract, elementwise: what ``x - y`` records.
@@ -50,6 +65,14 @@ mul = elementwise(
     lambda g, out, x, y: g * x,
     label="×",
     neutral=(1.0, 1.0),
+    notation=infix(
+        "*",
+        Binds.PRODUCT,
+        latex=Form("$0·$1", Binds.PRODUCT, (Binds.PRODUCT,)),
+        arrays=Form(r"$0 \odot $1", Binds.PRODUCT, (Binds.PRODUCT,)),
+        twice=SQUARE,
+        odd=True,
+    ),
     domain=[REAL, REAL],
     doc="""
     Multiply, elementwise: what ``x * y`` records.
@@ -67,6 +90,13 @@ div = elementwise(
     lambda g, out, x, y: -g * (out / y),
     label="÷",
     neutral=(None, 1.0),
+    notation=infix(
+        "/",
+        Binds.PRODUCT,
+        latex=Form(r"\frac{$0}{$1}", Binds.POWER),
+        chain=QUOTIENT_OF_QUOTIENT,
+        odd=True,
+    ),
     domain=[REAL, POSITIVE],
     doc="""
     Divide, elementwise: what ``x / y`` records. Division by zero follows IEEE 754.
@@ -82,6 +112,7 @@ neg = elementwise(
     np.negative,
     lambda g, out, x: -g,
     label="−",
+    notation=NEGATION,
     domain=[REAL],
     doc="""
     Negate, elementwise: what ``-x`` records.
@@ -97,6 +128,7 @@ identity = elementwise(
     np.positive,
     lambda g, out, x: g,
     label="=",
+    notation=SAME,
     domain=[REAL],
     doc="""
     Give the same numbers as another node, elementwise: `numpy.positive`.

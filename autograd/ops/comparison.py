@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..graph import Node, clock
+from ..notation import FUNCTION, ONCE, SAME, Binds, Form, Notation, command, infix
 from ..primitive import (
     REAL,
     Function,
@@ -53,7 +54,14 @@ def keep(g: Any, condition: Any) -> Any:
 # --------------------------------------------------------------------------- yes or no
 
 
-def _test(name: str, label: str, scalar: Function, array: np.ufunc, operands: int = 2) -> Function:
+def _test(
+    name: str,
+    label: str,
+    scalar: Function,
+    array: np.ufunc,
+    notation: Notation = FUNCTION,
+    operands: int = 2,
+) -> Function:
     """Define a primitive whose results are bools, of Values 1.0 and 0.0; no gradient ever.
 
     Operators on nodes give plain bools, since mostly Python decides by them. While a function is
@@ -67,6 +75,7 @@ def _test(name: str, label: str, scalar: Function, array: np.ufunc, operands: in
         (None,) * operands,
         APART[:operands],
         elementwise=True,
+        notation=notation,
     )
     TESTS.add(primitive)
     return function_of(primitive)
@@ -75,15 +84,39 @@ def _test(name: str, label: str, scalar: Function, array: np.ufunc, operands: in
 TESTS: set[Primitive | None] = set()
 """The primitives that give bools."""
 
-less = _test("less", "<", operator.lt, np.less)
-less_equal = _test("less_equal", "≤", operator.le, np.less_equal)
-greater = _test("greater", ">", operator.gt, np.greater)
-greater_equal = _test("greater_equal", "≥", operator.ge, np.greater_equal)
-equal = _test("equal", "=", operator.eq, np.equal)
-not_equal = _test("not_equal", "≠", operator.ne, np.not_equal)
-both = _test("logical_and", "and", lambda x, y: bool(x) and bool(y), np.logical_and)
-either = _test("logical_or", "or", lambda x, y: bool(x) or bool(y), np.logical_or)
-negation = _test("logical_not", "not", operator.not_, np.logical_not, operands=1)
+
+def _between(sign: str, latex: str) -> Notation:
+    """The notation of a comparison: unlike other operators, a second one makes a chain."""
+    text, maths = (f"$0 {x} $1" for x in (sign, latex))
+    return Notation(Form(text, Binds.TEST, (Binds.OR,)), Form(maths, Binds.TEST, (Binds.OR,)))
+
+
+def _joined(sign: str, level: Binds, latex: str) -> Notation:
+    form = Form(f"$0 {latex} $1", Binds.JOINED, (Binds.TEST,))
+    return infix(sign, level, latex=form, twice=ONCE)
+
+
+less = _test("less", "<", operator.lt, np.less, _between("<", "<"))
+less_equal = _test("less_equal", "≤", operator.le, np.less_equal, _between("<=", r"\leq"))
+greater = _test("greater", ">", operator.gt, np.greater, _between(">", ">"))
+greater_equal = _test("greater_equal", "≥", operator.ge, np.greater_equal, _between(">=", r"\geq"))
+equal = _test("equal", "=", operator.eq, np.equal, _between("==", "="))
+not_equal = _test("not_equal", "≠", operator.ne, np.not_equal, _between("!=", r"\neq"))
+both = _test(
+    "logical_and",
+    "and",
+    lambda x, y: bool(x) and bool(y),
+    np.logical_and,
+    _joined(" & ", Binds.AND, r"\wedge"),
+)
+either = _test(
+    "logical_or",
+    "or",
+    lambda x, y: bool(x) or bool(y),
+    np.logical_or,
+    _joined(" | ", Binds.OR, r"\vee"),
+)
+negation = _test("logical_not", "not", operator.not_, np.logical_not, command(r"\lnot"), operands=1)
 is_nan = _test("isnan", "is nan", math.isnan, np.isnan, operands=1)
 is_finite = _test("isfinite", "is finite", math.isfinite, np.isfinite, operands=1)
 is_infinite = _test("isinf", "is inf", math.isinf, np.isinf, operands=1)
@@ -106,14 +139,18 @@ def _of_bools(function: Function, sign: str) -> Function:
 
 def _is_bool(x: Any) -> bool:
     data = x._raw if isinstance(x, Node) else x
-    if type(data) is float:  # as which a Value that is recorded holds it
-        return isinstance(x, Node) and x.primitive in TESTS
+    if type(data) is float:  # as which a Value that is recorded holds it, or one of constants
+        return isinstance(x, Node) and (
+            x.primitive in TESTS or (x.is_constant and data in (0.0, 1.0))
+        )
     return np.asarray(data).dtype == np.bool_
 
 
 bit_and, bit_or, bit_not = _of_bools(both, "&"), _of_bools(either, "|"), _of_bools(negation, "~")
 
-fixed = function_of(Primitive("fixed", "fixed", float, np.copy, (None,), [REAL], elementwise=True))
+fixed = function_of(
+    Primitive("fixed", "fixed", float, np.copy, (None,), [REAL], elementwise=True, notation=SAME)
+)
 """The same numbers without a gradient, where a constant would freeze them."""
 
 RECORDED: dict[np.ufunc, Function] = {
@@ -144,6 +181,7 @@ _callback = Primitive(
     (None,),
     domain=(REAL,),
     examples=(example((3,), function=np.floor),),
+    notation=Notation(Form("$function($*)"), Form(r"\operatorname{$function}($*)")),
 )
 
 
@@ -216,6 +254,11 @@ _where = Primitive(
     domain=(REAL, REAL, REAL),
     examples=(example((3,), (3,), (3,)), example((2, 1), (3,), ()), example((), (2,), (2,))),
     elementwise=True,
+    notation=Notation(
+        latex=Form(
+            r"\begin{cases} $1 & \text{if } $0 \\ $2 & \text{otherwise} \end{cases}", Binds.SUM
+        )
+    ),
 )
 
 
@@ -272,6 +315,7 @@ maximum = elementwise(
     lambda g, out, x, y: where(x < y, 0.0, where(x == y, 0.5 * g, g)),
     lambda g, out, x, y: where(y < x, 0.0, where(x == y, 0.5 * g, g)),
     label="max",
+    notation=command(r"\max"),
     domain=APART,
     doc="""
     Take the larger, elementwise; nan if either is. At a tie each gets half the cotangent.
@@ -288,6 +332,7 @@ minimum = elementwise(
     lambda g, out, x, y: where(x > y, 0.0, where(x == y, 0.5 * g, g)),
     lambda g, out, x, y: where(y > x, 0.0, where(x == y, 0.5 * g, g)),
     label="min",
+    notation=command(r"\min"),
     domain=APART,
     doc="""
     Take the smaller, elementwise; nan if either is. At a tie each gets half the cotangent.

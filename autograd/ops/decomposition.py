@@ -24,6 +24,7 @@ import numpy as np
 
 from ..errors import DataError, ShapeError, SingularMatrixError
 from ..graph import Node
+from ..notation import FUNCTION, Binds, Form, Notation, command
 from ..primitive import (
     REAL,
     Function,
@@ -162,10 +163,15 @@ def _with_our_error(name: str, function: Function) -> Function:
 
 
 def _matrix_primitive(
-    name: str, array: Function, pullback: Function, domain: Interval, examples: Sequence[Any]
+    name: str,
+    array: Function,
+    pullback: Function,
+    domain: Interval,
+    examples: Sequence[Any],
+    notation: Notation = FUNCTION,
 ) -> Primitive:
     array = _with_our_error(name, array)
-    return Primitive(name, name, None, array, (pullback,), [domain], examples)
+    return Primitive(name, name, None, array, (pullback,), [domain], examples, notation=notation)
 
 
 def _reciprocal(x: Any, unneeded: Any) -> Any:
@@ -194,7 +200,14 @@ def _pull_inv(g: Any, out: Any, a: Any) -> Any:
     return -(_t(out) @ g @ _t(out))
 
 
-_inv = _matrix_primitive("inv", np.linalg.inv, _pull_inv, REGULAR, SQUARE_EXAMPLES)
+_inv = _matrix_primitive(
+    "inv",
+    np.linalg.inv,
+    _pull_inv,
+    REGULAR,
+    SQUARE_EXAMPLES,
+    Notation(latex=Form("$0^{-1}", Binds.POWER, (Binds.ATOM,)), odd=True),
+)
 
 
 def inv(a: Any) -> Any:
@@ -231,6 +244,7 @@ _solve: Primitive = Primitive(
         example((2, 2, 2), (2, 1)),
         example((2, 2), (2, 2, 1)),
     ],
+    notation=Notation(latex=Form(r"$0^{-1}\,$1", Binds.MATRIX, (Binds.ATOM, Binds.MATRIX))),
 )
 
 
@@ -289,6 +303,7 @@ _pinv = Primitive(
         example((3, 2), rcond=1e-15, hermitian=False),
         example((2, 2, 3), rcond=1e-15, hermitian=False),
     ],
+    notation=Notation(latex=Form("$0^{+}", Binds.POWER, (Binds.ATOM,))),
 )
 
 
@@ -441,6 +456,7 @@ _det = _matrix_primitive(
     lambda g, out, a: g.reshape((*g.shape, 1, 1)) * _cofactor(a),
     REGULAR,
     SQUARE_EXAMPLES,
+    command(r"\det"),
 )
 
 
@@ -476,7 +492,14 @@ def _pull_slogdet(g: Any, out: Any, a: Any) -> Any:
     return g.reshape((*g.shape, 1, 1)) * (_t(_inv(a)) * share)
 
 
-_slogdet = _matrix_primitive("slogdet", _logabsdet_array, _pull_slogdet, REGULAR, SQUARE_EXAMPLES)
+_slogdet = _matrix_primitive(
+    "slogdet",
+    _logabsdet_array,
+    _pull_slogdet,
+    REGULAR,
+    SQUARE_EXAMPLES,
+    Notation(Form("slogdet($0)[1]"), Form(r"\log\left|\det($0)\right|")),
+)
 
 
 def slogdet(a: Any) -> SlogdetResult:

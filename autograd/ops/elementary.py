@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import Node
+from ..notation import SQUARE, Binds, Form, Notation, command
 from ..primitive import (
     POSITIVE,
     REAL,
@@ -88,6 +89,7 @@ abs: Function = elementwise(
     operator.abs,
     np.abs,
     lambda g, out, x: g * sign(x),
+    notation=Notation(latex=Form(r"\left|$0\right|")),
     domain=[KINK_AT_0],
     doc="""
     Absolute value, elementwise; the slope at 0 is 0.
@@ -134,6 +136,7 @@ square: Function = elementwise(
     np.square,
     lambda g, out, x: g * (2.0 * x),
     label="²",
+    notation=SQUARE,
     domain=[REAL],
     doc="""
     Square, elementwise.
@@ -149,6 +152,7 @@ sqrt: Function = elementwise(
     np.sqrt,
     lambda g, out, x: g * (0.5 / out),
     label="√",
+    notation=Notation(latex=Form(r"\sqrt{$0}")),
     domain=[POSITIVE],
     doc="""
     Square root, elementwise; the slope at 0 is inf.
@@ -164,6 +168,7 @@ cbrt: Function = elementwise(
     np.cbrt,
     lambda g, out, x: g * (square(reciprocal(out)) / 3.0),
     label="∛",
+    notation=Notation(latex=Form(r"\sqrt[3]{$0}")),
     domain=[POSITIVE],
     doc="""
     Cube root, elementwise, of negative numbers too; the slope at 0 is inf.
@@ -179,6 +184,9 @@ reciprocal: Function = elementwise(
     lambda x: np.true_divide(1.0, x),
     lambda g, out, x: -g * (out * out),
     label="1/x",
+    notation=Notation(
+        Form("1/$0", Binds.PRODUCT, (Binds.MINUS,)), Form(r"\frac{1}{$0}", Binds.POWER), odd=True
+    ),
     domain=[POSITIVE],
     doc="""
     Reciprocal, elementwise.
@@ -203,10 +211,17 @@ def _pow_array(x: Any, y: Any) -> Any:
 
 
 def _pull_base(slope: Any, x: Any, y: Any) -> Any:
-    fixed = type(y) is float or (isinstance(y, Node) and y.is_constant)
-    if fixed and type(plain(y)) is float and plain(y) != 0.0:  # as in most formulas
-        return slope
-    return where((x == 0) & (y == 0), 0.0, slope)
+    return slope if _is_fixed(y) else where((x == 0) & (y == 0), 0.0, slope)
+
+
+def _pull_exponent(slope: Any, x: Any, y: Any) -> Any:
+    return slope if _is_fixed(x) else where((x == 0) & (y >= 0), 0.0, slope)
+
+
+def _is_fixed(x: Any) -> bool:
+    """Whether an operand is one number other than 0 for good, as in most formulas."""
+    fixed = type(x) is float or (isinstance(x, Node) and x.is_constant)
+    return fixed and type(plain(x)) is float and plain(x) != 0.0
 
 
 pow: Function = elementwise(
@@ -214,9 +229,13 @@ pow: Function = elementwise(
     math.pow,
     _pow_array,
     lambda g, out, x, y: _pull_base(g * (y * pow(x, y - 1.0)), x, y),
-    lambda g, out, x, y: where((x == 0) & (y >= 0), 0.0, g * (out * log(x))),
+    lambda g, out, x, y: _pull_exponent(g * (out * log(x)), x, y),
     label="**",
     neutral=(None, 1.0),
+    notation=Notation(
+        Form("$0**$1", Binds.POWER, (Binds.ATOM, Binds.MINUS)),
+        Form("$0^{$1}", Binds.POWER, (Binds.ATOM, Binds.ANYTHING)),
+    ),
     domain=[POSITIVE, Interval(-2.0, 3.0)],
     doc="""
     Raise to a power, elementwise: what ``x ** y`` records.
@@ -238,6 +257,7 @@ hypot: Function = elementwise(
     np.hypot,
     lambda g, out, x, y: where(out == 0, 0.0, g * (x / out)),
     lambda g, out, x, y: where(out == 0, 0.0, g * (y / out)),
+    notation=Notation(latex=Form(r"\sqrt{$0^{2} + $1^{2}}", needs=(Binds.ATOM,))),
     domain=[POSITIVE, REAL],
     doc="""
     Length of the vector (x, y), elementwise, at any magnitude; the slopes at (0, 0) are 0.
@@ -256,6 +276,10 @@ remainder: Function = elementwise(
     lambda g, out, x, y: g,
     lambda g, out, x, y: -g * callback(np.floor_divide, x, y),
     label="mod",
+    notation=Notation(
+        Form("$0%$1", Binds.SERIES, (Binds.PRODUCT, Binds.MINUS)),
+        Form(r"$0 \;\mathrm{mod}\; $1", Binds.SERIES, (Binds.PRODUCT, Binds.POWER)),
+    ),
     domain=[Interval(2.2, 2.8), Interval(1.0, 1.05)],
     doc="""
     Remainder of a division rounded down, elementwise: of the sign of `y`, as ``x % y``.
@@ -299,6 +323,7 @@ exp: Function = elementwise(
     math.exp,
     np.exp,
     lambda g, out, x: g * out,
+    notation=Notation(latex=Form("e^{$0}", Binds.POWER)),
     domain=[REAL],
     doc="""
     Exponential, elementwise.
@@ -313,6 +338,7 @@ expm1: Function = elementwise(
     math.expm1,
     np.expm1,
     lambda g, out, x: g * exp(x),
+    notation=Notation(latex=Form("e^{$0} - 1", Binds.SUM)),
     domain=[REAL],
     doc="""
     ``exp(x) - 1``, elementwise, exact near 0.
@@ -329,6 +355,7 @@ exp2: Function = elementwise(
     math.exp2,
     np.exp2,
     lambda g, out, x: g * (out * LN_2),
+    notation=Notation(latex=Form("2^{$0}", Binds.POWER)),
     domain=[REAL],
     doc="""
     ``2 ** x``, elementwise.
@@ -343,6 +370,7 @@ log: Function = elementwise(
     math.log,
     np.log,
     lambda g, out, x: g / x,
+    notation=command(r"\log"),
     domain=[POSITIVE],
     doc="""
     Natural logarithm, elementwise: -inf at 0 and nan below.
@@ -357,6 +385,7 @@ log1p: Function = elementwise(
     math.log1p,
     np.log1p,
     lambda g, out, x: g / (1.0 + x),
+    notation=Notation(latex=Form(r"\log(1 + $0)", needs=(Binds.SUM,))),
     domain=[POSITIVE],
     doc="""
     ``log(1 + x)``, elementwise, exact near 0.
@@ -371,6 +400,7 @@ log2: Function = elementwise(
     math.log2,
     np.log2,
     lambda g, out, x: g / (x * LN_2),
+    notation=command(r"\log_{2}"),
     domain=[POSITIVE],
     doc="""
     Logarithm to base 2, elementwise: -inf at 0 and nan below.
@@ -385,6 +415,7 @@ log10: Function = elementwise(
     math.log10,
     np.log10,
     lambda g, out, x: g / (x * LN_10),
+    notation=command(r"\log_{10}"),
     domain=[POSITIVE],
     doc="""
     Logarithm to base 10, elementwise: -inf at 0 and nan below.
@@ -473,6 +504,7 @@ sin: Function = elementwise(
     math.sin,
     np.sin,
     lambda g, out, x: g * cos(x),
+    notation=command(r"\sin"),
     domain=[REAL],
     doc="""
     Sine of an angle in radians, elementwise.
@@ -487,6 +519,7 @@ cos: Function = elementwise(
     math.cos,
     np.cos,
     lambda g, out, x: -g * sin(x),
+    notation=command(r"\cos"),
     domain=[REAL],
     doc="""
     Cosine of an angle in radians, elementwise.
@@ -501,6 +534,7 @@ tan: Function = elementwise(
     math.tan,
     np.tan,
     lambda g, out, x: g * (1.0 + out * out),
+    notation=command(r"\tan"),
     domain=[Interval(-1.2, 1.2)],
     doc="""
     Tangent of an angle in radians, elementwise.
@@ -515,6 +549,7 @@ asin: Function = elementwise(
     math.asin,
     np.arcsin,
     lambda g, out, x: g / sqrt((1.0 - x) * (1.0 + x)),
+    notation=command(r"\arcsin"),
     domain=[INSIDE_1],
     doc="""
     Inverse sine in radians, elementwise; nan outside -1 to 1.
@@ -529,6 +564,7 @@ acos: Function = elementwise(
     math.acos,
     np.arccos,
     lambda g, out, x: -g / sqrt((1.0 - x) * (1.0 + x)),
+    notation=command(r"\arccos"),
     domain=[INSIDE_1],
     doc="""
     Inverse cosine in radians, elementwise; nan outside -1 to 1.
@@ -543,6 +579,7 @@ atan: Function = elementwise(
     math.atan,
     np.arctan,
     lambda g, out, x: g / (1.0 + x * x),
+    notation=command(r"\arctan"),
     domain=[REAL],
     doc="""
     Inverse tangent in radians, elementwise.
@@ -579,6 +616,7 @@ sinh: Function = elementwise(
     math.sinh,
     np.sinh,
     lambda g, out, x: g * cosh(x),
+    notation=command(r"\sinh"),
     domain=[REAL],
     doc="""
     Hyperbolic sine, elementwise.
@@ -593,6 +631,7 @@ cosh: Function = elementwise(
     math.cosh,
     np.cosh,
     lambda g, out, x: g * sinh(x),
+    notation=command(r"\cosh"),
     domain=[REAL],
     doc="""
     Hyperbolic cosine, elementwise.
@@ -607,6 +646,7 @@ tanh: Function = elementwise(
     math.tanh,
     np.tanh,
     lambda g, out, x: g * (1.0 - out * out),
+    notation=command(r"\tanh"),
     domain=[REAL],
     doc="""
     Hyperbolic tangent, elementwise.
@@ -621,6 +661,7 @@ asinh: Function = elementwise(
     math.asinh,
     np.arcsinh,
     lambda g, out, x: g / hypot(x, 1.0),
+    notation=command(r"\operatorname{arsinh}"),
     domain=[REAL],
     doc="""
     Inverse hyperbolic sine, elementwise.
@@ -635,6 +676,7 @@ acosh: Function = elementwise(
     math.acosh,
     np.arccosh,
     lambda g, out, x: g / (sqrt(x - 1.0) * sqrt(x + 1.0)),
+    notation=command(r"\operatorname{arcosh}"),
     domain=[Interval(1.2, 4.0)],
     doc="""
     Inverse hyperbolic cosine, elementwise; the slope at 1 is inf, below 1 all is nan.
@@ -649,6 +691,7 @@ atanh: Function = elementwise(
     math.atanh,
     np.arctanh,
     lambda g, out, x: g * (0.5 / (1.0 - x) + 0.5 / (1.0 + x)),
+    notation=command(r"\operatorname{artanh}"),
     domain=[INSIDE_1],
     doc="""
     Inverse hyperbolic tangent, elementwise: inf at 1, nan beyond.
@@ -703,6 +746,7 @@ _spherical_bessel: Primitive = Primitive(
     domain=[REAL],
     examples=[example((), n=1), example((2, 3), n=0), example((3,), n=2)],
     elementwise=True,
+    notation=Notation(latex=Form("j_{$n}($0)")),
 )
 
 
@@ -732,6 +776,7 @@ _modified_bessel: Primitive = Primitive(
     domain=[REAL],
     examples=[example((), n=1), example((2, 3), n=0), example((3,), n=2)],
     elementwise=True,
+    notation=Notation(latex=Form("I_{$n}($0)")),
 )
 
 
@@ -745,6 +790,7 @@ i0: Function = elementwise(
     _i0_array,
     lambda g, out, x: g * _modified_bessel(x, n=1),
     label="I0",
+    notation=command("I_{0}"),
     domain=[REAL],
     doc="""
     Modified Bessel function of the first kind, of order 0, elementwise.
@@ -790,6 +836,7 @@ sigmoid: Function = elementwise(
     _sigmoid_array,
     lambda g, out, x: g * (out * sigmoid(-x)),
     label="σ",
+    notation=command(r"\sigma"),
     domain=[REAL],
     doc="""
     Logistic sigmoid ``1 / (1 + exp(-x))``, elementwise, stable at any magnitude.
@@ -819,6 +866,7 @@ relu: Function = elementwise(
     lambda x: np.maximum(x, 0.0),
     lambda g, out, x: where(x > 0, g, 0.0),
     label="ReLU",
+    notation=command(r"\operatorname{ReLU}"),
     domain=[KINK_AT_0],
     doc="""
     ``max(x, 0)``, elementwise; the slope at 0 is 0.
@@ -834,6 +882,7 @@ silu: Function = elementwise(
     lambda x: x * _sigmoid_array(x),
     lambda g, out, x: g * (sigmoid(x) * (1.0 + x * sigmoid(-x))),
     label="SiLU",
+    notation=command(r"\operatorname{SiLU}"),
     domain=[REAL],
     doc="""
     ``x * sigmoid(x)``, elementwise (Elfwing et al. 2018, arXiv:1702.03118, eq. 4).
@@ -893,6 +942,7 @@ gelu: Function = elementwise(
         g * (0.5 * erfc(-x * _SQRT_HALF) + x * exp(-0.5 * (x * x)) / math.sqrt(2.0 * math.pi))
     ),
     label="GELU",
+    notation=command(r"\operatorname{GELU}"),
     domain=[REAL],
     doc="""
     Gaussian error linear unit, elementwise: x times the normal distribution function of x

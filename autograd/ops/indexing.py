@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..graph import Node
+from ..notation import Binds, Form, Notation
 from ..primitive import REAL, Interval, Primitive, describe, example, is_tracing, publish
 from .comparison import keep
 
@@ -81,6 +82,11 @@ _getitem = Primitive(
         example((2, 3), index=(None, ..., np.array([True, False, True]))),
     ],
     structural=True,
+    notation=Notation(
+        Form("$0[$:index]", needs=(Binds.ATOM,)),
+        Form("{$0}_{$:index}", needs=(Binds.ATOM,)),
+        odd=True,
+    ),
 )
 
 
@@ -104,6 +110,7 @@ _scatter = Primitive(
         example((2, 2), index=(slice(None), np.array([1, 1])), shape=(2, 3)),
     ],
     structural=True,
+    notation=Notation(latex=Form(r"\operatorname{scatter}_{$:index}($0)"), odd=True),
 )
 
 
@@ -233,6 +240,7 @@ _set_at = Primitive(
         example((2, 3), (1,), index=np.array([[True, False, True], [False, True, False]])),
     ],
     structural=True,
+    notation=Notation(Form("$0.at[$:index].set($1)", needs=(Binds.ATOM, Binds.ANYTHING))),
 )
 
 
@@ -251,6 +259,7 @@ _add_at = Primitive(
         example((4,), (), index=np.array([0, 2, 2])),
     ],
     structural=True,
+    notation=Notation(Form("$0.at[$:index].add($1)", needs=(Binds.ATOM, Binds.ANYTHING))),
 )
 
 
@@ -340,6 +349,7 @@ _sort = Primitive(
     domain=[REAL],
     examples=[example((5,), axis=0), example((2, 4), axis=-1), example((3, 2), axis=0)],
     structural=True,
+    notation=Notation(usual={"axis": (-1,)}),
 )
 
 

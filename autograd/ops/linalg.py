@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import DataError, ShapeError
 from ..graph import Node
+from ..notation import Binds, Form, Notation, infix
 from ..primitive import REAL, EachOperand, Primitive, as_data, describe, example, publish
 from .indexing import getitem, scatter
 from .reduction import sum
@@ -52,7 +53,7 @@ def _pull_left(g: Any, out: Any, x: Any, y: Any) -> Any:
     if len(x.shape) == 1:
         row = g.reshape((*g.shape[:-1], 1, g.shape[-1]))
         return (row @ y.swapaxes(-1, -2)).reshape((*y.shape[:-2], y.shape[-2]))
-    return g @ y.swapaxes(-1, -2)
+    return (y @ g.T).T if _is_transposed(x, g) else g @ y.swapaxes(-1, -2)
 
 
 def _pull_right(g: Any, out: Any, x: Any, y: Any) -> Any:
@@ -65,7 +66,17 @@ def _pull_right(g: Any, out: Any, x: Any, y: Any) -> Any:
             return g @ x
         column = g.reshape((*g.shape, 1))
         return (x.swapaxes(-1, -2) @ column).reshape((*x.shape[:-2], x.shape[-1]))
-    return x.swapaxes(-1, -2) @ g
+    return (g.T @ x).T if _is_transposed(y, g) else x.swapaxes(-1, -2) @ g
+
+
+def _is_transposed(x: Any, g: Any) -> bool:
+    """Whether a matrix lies in memory column by column: then its cotangent does so too.
+
+    Steps that mix both layouts, such as that of an optimizer, take five times as long.
+    """
+    data = x._raw if isinstance(x, Node) else x
+    by_columns: bool = data.flags.f_contiguous and not data.flags.c_contiguous
+    return by_columns and data.ndim == len(g.shape) == 2
 
 
 _matmul = Primitive(
@@ -85,6 +96,9 @@ _matmul = Primitive(
         example((2, 1, 2, 3), (4, 3, 2)),
         example((2, 3), (4, 3, 1)),
     ],
+    notation=infix(
+        "@", Binds.PRODUCT, latex=Form(r"$0\,$1", Binds.MATRIX, (Binds.MATRIX,)), odd=True
+    ),
 )
 
 
@@ -175,6 +189,9 @@ _linear = Primitive(
         example((3,), (2, 3), (2,)),
         example((2, 4, 3), (2, 3), (2,)),
     ],
+    notation=Notation(
+        latex=Form(r"$0\,$1^{\top}« + $2»", Binds.SUM, (Binds.MATRIX, Binds.ATOM, Binds.SUM))
+    ),
 )
 
 
@@ -258,6 +275,7 @@ _einsum = Primitive(
         example((3, 3), (1,), subscripts="jj,j->"),
         example((1, 1), (3,), subscripts="jj,j->"),
     ],
+    notation=Notation(Form("einsum($subscripts, $*)"), odd=True),
 )
 
 

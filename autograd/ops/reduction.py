@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..notation import FUNCTION, Binds, Form, Notation
 from ..primitive import REAL, Example, Function, Interval, Primitive, example, of_floats, publish
 from .comparison import where
 from .elementary import exp, sigmoid
@@ -86,9 +87,18 @@ def _reduction(
     domain: Interval = REAL,
     examples: Sequence[Example] = EXAMPLES,
     structural: bool = False,
+    notation: Notation = FUNCTION,
 ) -> Primitive:
     return Primitive(
-        name, label, None, array, (pullback,), [domain], examples, structural=structural
+        name,
+        label,
+        None,
+        array,
+        (pullback,),
+        [domain],
+        examples,
+        structural=structural,
+        notation=notation,
     )
 
 
@@ -100,6 +110,9 @@ _sum = _reduction(
     add_up,
     lambda g, out, x, axis, keepdims: _expand(g, x, axis),
     structural=True,
+    notation=Notation(
+        latex=Form(r"\sum«_{\mathrm{axis}\,$:axis}» $0", Binds.SERIES, (Binds.SERIES,)), odd=True
+    ),
 )
 
 
@@ -136,6 +149,7 @@ _mean = _reduction(
     _mean_array,
     lambda g, out, x, axis, keepdims: _expand(g * _share(_count(shape_of(x), axis)), x, axis),
     structural=True,
+    notation=Notation(odd=True),
 )
 
 
@@ -218,8 +232,22 @@ def _pull_extreme(g: Any, out: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     return where(extreme, _kept_dims(g, x, axis) / ties, 0.0)
 
 
-_max = _reduction("max", "max", largest_of, _pull_extreme, structural=True)
-_min = _reduction("min", "min", np.minimum.reduce, _pull_extreme, structural=True)
+_max = _reduction(
+    "max",
+    "max",
+    largest_of,
+    _pull_extreme,
+    structural=True,
+    notation=Notation(latex=Form(r"\max«_{\mathrm{axis}\,$:axis}»($0)")),
+)
+_min = _reduction(
+    "min",
+    "min",
+    np.minimum.reduce,
+    _pull_extreme,
+    structural=True,
+    notation=Notation(latex=Form(r"\min«_{\mathrm{axis}\,$:axis}»($0)")),
+)
 
 
 def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -283,7 +311,15 @@ def _pull_prod(g: Any, out: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     return _expand(g, x, axis) * moveaxis(others, last, reduced)
 
 
-_prod = _reduction("prod", "Π", np.prod, _pull_prod)
+_prod = _reduction(
+    "prod",
+    "Π",
+    np.prod,
+    _pull_prod,
+    notation=Notation(
+        latex=Form(r"\prod«_{\mathrm{axis}\,$:axis}» $0", Binds.SERIES, (Binds.POWER,))
+    ),
+)
 
 
 def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -313,7 +349,13 @@ def _pull_norm(g: Any, out: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
 
 
 # Its public function, with norms of every other order, is in decomposition.py.
-euclidean = _reduction("norm", "‖ ‖", _norm_array, _pull_norm)
+euclidean = _reduction(
+    "norm",
+    "‖ ‖",
+    _norm_array,
+    _pull_norm,
+    notation=Notation(latex=Form(r"\left\|$0\right\|«_{\mathrm{axis}\,$:axis}»")),
+)
 
 
 def _logsumexp_array(x: Any, axis: Axis, keepdims: bool) -> Any:
@@ -359,6 +401,7 @@ _softmax: Primitive = _reduction(
     _softmax_array,
     lambda g, out, x, axis: out * (g - (g * out).sum(axis=axis, keepdims=True)),
     examples=ALONG_EXAMPLES,
+    notation=Notation(usual={"axis": (-1,)}),
 )
 
 
@@ -386,6 +429,7 @@ _log_softmax = _reduction(
     _log_softmax_array,
     lambda g, out, x, axis: g - exp(out) * g.sum(axis=axis, keepdims=True),
     examples=ALONG_EXAMPLES,
+    notation=Notation(usual={"axis": (-1,)}),
 )
 
 
@@ -408,6 +452,7 @@ _cumsum = _reduction(
     lambda g, out, x, axis: flip(cumsum(flip(g, axis), axis), axis),
     examples=ALONG_EXAMPLES,
     structural=True,
+    notation=Notation(odd=True),
 )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import DataError, ShapeError
 from ..graph import Node
+from ..notation import SAME, Binds, Form, Notation
 from ..primitive import (
     REAL,
     Primitive,
@@ -117,6 +118,7 @@ _reshape = Primitive(
     domain=[REAL],
     examples=[example((2, 3), shape=(3, 2)), example((4,), shape=(2, -1)), example((), shape=(1,))],
     structural=True,
+    notation=Notation(odd=True),
 )
 
 
@@ -141,6 +143,11 @@ _transpose = Primitive(
     domain=[REAL],
     examples=[example((2, 3), axes=None), example((2, 3, 4), axes=(2, 0, 1))],
     structural=True,
+    notation=Notation(
+        latex=Form(r"$0^{\top«\,($:axes)»}", Binds.POWER, (Binds.ATOM,)),
+        odd=True,
+        usual={"axes": (None, (1, 0))},
+    ),
 )
 
 
@@ -178,6 +185,7 @@ _broadcast_to = Primitive(
     domain=[REAL],
     examples=[example((), shape=(3,)), example((2, 1), shape=(2, 3)), example((3,), shape=(2, 3))],
     structural=True,
+    notation=Notation(odd=True, implicit=True),
 )
 
 
@@ -215,6 +223,11 @@ _concatenate = Primitive(
         example((3,), axis=0),
     ],
     structural=True,
+    notation=Notation(
+        Form("concatenate([$*]$**)"),
+        Form(r"\left[$*\right]«_{\mathrm{axis}\,$:axis}»"),
+        usual={"axis": (0,)},
+    ),
 )
 
 
@@ -271,6 +284,7 @@ _pad = Primitive(
         example((2, 3), widths=((0, 1), (2, 0)), value=5.0),
     ],
     structural=True,
+    notation=Notation(Form("pad($0, $widths, value=$value)")),
 )
 
 
@@ -328,6 +342,7 @@ astype = Primitive(
     domain=[REAL],
     examples=[example((2,), dtype="float64"), example((), dtype="float64")],
     elementwise=True,
+    notation=SAME,
 )
 
 as_value = Primitive(
@@ -339,6 +354,7 @@ as_value = Primitive(
     domain=[REAL],
     examples=[example(()), example((1,))],
     structural=True,
+    notation=SAME,
 )
 
 # --------------------------------------------------------------------------- made of them

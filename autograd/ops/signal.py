@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import DataError, ShapeError
 from ..graph import Node
+from ..notation import Binds, Form, Notation
 from ..primitive import REAL, Primitive, as_data, example, fixed_number, publish
 from .comparison import plain, where
 from .elementary import remainder
@@ -65,6 +66,7 @@ _convolve = Primitive(
     ),
     domain=[REAL, REAL],
     examples=[example((4,), (3,)), example((2,), (5,)), example((1,), (1,))],
+    notation=Notation(latex=Form(r"$0 \ast $1", Binds.MATRIX, (Binds.MATRIX,)), odd=True),
 )
 
 
