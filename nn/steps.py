@@ -12,7 +12,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from autograd import DataError, NonFiniteError, Tensor, Value, jit, no_grad, norm
+from autograd import (
+    DataError,
+    NonFiniteError,
+    Tensor,
+    Value,
+    find_nonfinite,
+    jit,
+    no_grad,
+    norm,
+)
 from nn.data.checks import as_array, as_rows
 from nn.history import NUMBERS
 from nn.losses import binary_cross_entropy_with_logits, cross_entropy, hinge_loss
@@ -104,6 +113,11 @@ class Replayed:
     model : Module
     loss : callable
 
+    Attributes
+    ----------
+    eager : callable
+        The function that computes node by node.
+
     Examples
     --------
     >>> from nn import Linear, mse_loss
@@ -115,8 +129,8 @@ class Replayed:
 
     def __init__(self, model: Module, loss: Loss) -> None:
         self.model = model
-        self._eager = eager(model, loss)
-        self._compute: Compute = self._eager
+        self.eager = eager(model, loss)
+        self._compute: Compute = self.eager
         self._recorded: list[Any] = []
         self._is_tried = False
         self.refresh()
@@ -125,8 +139,8 @@ class Replayed:
         """Record anew if a part of the model was replaced, or an attribute of one."""
         parts = [part for _, module in self.model.named_modules() for part in _parts_of(module)]
         same = len(parts) == len(self._recorded) and all(map(is_, parts, self._recorded))
-        if not same and (self._compute is not self._eager or not self._is_tried):
-            self._compute = jit(self._eager)
+        if not same and (self._compute is not self.eager or not self._is_tried):
+            self._compute = jit(self.eager)
             self._is_tried = False
         self._recorded = parts
 
@@ -146,8 +160,8 @@ class Replayed:
             why = "the model changes its attributes when it is called"
         for module, attributes in before:
             vars(module).update(attributes)
-        self._compute = self._eager
-        result = self._eager(x, y, weight)  # if it fails as well, that is the error to show
+        self._compute = self.eager
+        result = self.eager(x, y, weight)  # if it fails as well, that is the error to show
         warnings.warn(f"training goes on node by node, without jit: {why}", stacklevel=4)
         return result
 
@@ -198,13 +212,17 @@ def descend(
         rows = slice(start, start + part)
         error, prediction = compute(x[rows], y[rows], len(x[rows]) / len(x))
         if not (optimizer.allow_nonfinite or math.isfinite(float(error))):
-            raise _nonfinite_loss(error, optimizer, where)
+            cause = _cause(compute, x[rows], y[rows], part)
+            raise NonFiniteError(_nonfinite_loss(error, optimizer, where) + cause)
         error.backward()  # 4. Backward.
         total += float(error)
         scores.append(as_array("prediction", prediction))
         targets.append(shaped_like(prediction, y[rows]))
     gradient_norm = _norm([p.grad for p in optimizer.parameters.values() if p.grad is not None])
-    _update(optimizer, where)  # 5. Update: W_new = W_old - lr * gradient.
+    try:
+        optimizer.step()  # 5. Update: W_new = W_old - lr * gradient.
+    except NonFiniteError as error:
+        raise NonFiniteError(f"{where}: {error}{_cause(compute, x, y, part)}") from None
     return Step(len(x), total, gradient_norm, scores, targets)
 
 
@@ -327,13 +345,6 @@ def mode_kept(model: Module) -> Iterator[None]:
             module.training = training
 
 
-def _update(optimizer: Optimizer, where: str) -> None:
-    try:
-        optimizer.step()
-    except NonFiniteError as error:
-        raise NonFiniteError(f"{where}: {error}") from None
-
-
 def one_number(error: Any) -> Any:
     """Return what a loss gave if it is one number as a node; a `DataError` otherwise.
 
@@ -349,17 +360,32 @@ def one_number(error: Any) -> Any:
     )
 
 
-def _nonfinite_loss(error: Any, optimizer: Optimizer, where: str) -> NonFiniteError:
+def _nonfinite_loss(error: Any, optimizer: Optimizer, where: str) -> str:
     bad = [name for name, p in optimizer.parameters.items() if not np.isfinite(p.numpy()).all()]
     why = (
         f"not finite is already {', '.join(bad)}"
         if bad
         else "every parameter is finite, so it overflows in the forward or in the loss"
     )
-    return NonFiniteError(
+    return (
         f"the loss is {float(error)} {where}: {why}. A smaller lr or scaled inputs may help; "
         "an optimizer with allow_nonfinite=True goes on regardless"
     )
+
+
+def _cause(compute: Compute, x: Array, y: Array, part: int) -> str:
+    """Say what made the first nan or infinity of a step, which is computed again node by node.
+
+    Nothing if it does not come again, as with other random numbers.
+    """
+    if isinstance(compute, Replayed):
+        compute = compute.eager
+    for start in range(0, len(x), part):
+        rows = slice(start, start + part)
+        found = find_nonfinite(compute(x[rows], y[rows], len(x[rows]) / len(x))[0])
+        if found is not None:
+            return f"\n{found}"
+    return ""
 
 
 def _norm(gradients: list[Any]) -> float:

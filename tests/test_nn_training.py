@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nn
-from autograd import DataError, GradientError, NonFiniteError, ShapeError, Tensor, Value
+from autograd import DataError, GradientError, NonFiniteError, ShapeError, Tensor, Value, square
 from nn import (
     MLP,
     SGD,
@@ -621,6 +621,42 @@ def test_a_nonfinite_gradient_names_epoch_batch_and_parameter() -> None:
     message = r"in epoch 1, batch 1: the gradient of weight, bias holds a nan"
     with pytest.raises(NonFiniteError, match=message):
         quick(Linear(2, 1), steep)
+
+
+@pytest.mark.parametrize("replay", [False, True])
+def test_a_nonfinite_loss_names_what_made_it(replay: bool) -> None:
+    model = Linear(2, 1, rng=0)
+    with pytest.raises(NonFiniteError) as raised:
+        quick(model, data=(X * 1e200, Y), replay=replay)
+    first, *cause = str(raised.value).splitlines()
+    assert first.endswith("goes on regardless")
+    made = f"{square.primitive.label} made inf at "
+    assert cause[0].startswith(made)
+    assert "elements are nan or infinite" in cause[0]
+    assert cause[1:] == ["  in: mse_loss", "  path: × -> mean -> ² -> − -> linear -> weight"]
+
+
+@pytest.mark.parametrize("replay", [False, True])
+def test_a_nonfinite_gradient_names_the_pullback_that_made_it(replay: bool) -> None:
+    def steep(prediction: Any, target: Any) -> Any:
+        return (prediction * 0).sqrt().sum()
+
+    with pytest.raises(NonFiniteError) as raised:
+        quick(Linear(2, 1), steep, batch_size=4, accumulate=2, replay=replay)
+    first, *cause = str(raised.value).splitlines()
+    assert first.startswith("in epoch 1, update 1: the gradient of weight, bias")
+    assert cause[0].startswith("the gradient, not a value, is where it starts: √")
+    assert cause[1] == "  path: × -> Σ -> √ -> × -> linear -> weight"
+
+
+def test_a_cause_that_does_not_come_again_is_not_told() -> None:
+    factors = iter([math.inf])
+
+    def loss(prediction: Any, target: Any) -> Any:
+        return mse_loss(prediction, target) * next(factors, 1.0)
+
+    with pytest.raises(NonFiniteError, match=r"goes on regardless$"):
+        quick(Linear(2, 1), loss)
 
 
 def test_training_goes_on_through_nan_if_asked() -> None:
