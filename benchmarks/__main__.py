@@ -20,6 +20,7 @@ from benchmarks.harness import Case, Figures, MissingError, Row
 CASES = [
     *("micrograd_demo", "recording", "scaling", "neuron", "scalar_chain", "growth"),
     *("mlp_small", "mlp_large", "hips", "checkpoint", "digits", "fashion_mnist", "import_time"),
+    "draw",
 ]
 THREADS = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"]
 XLA = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"

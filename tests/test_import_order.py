@@ -20,6 +20,8 @@ ROOT = Path(__file__).parent.parent
 AUTOGRAD = [
     "errors",
     "graph",
+    "words",
+    "notation",
     "primitive",
     *("ops.arithmetic", "ops.comparison", "ops.elementary", "ops.indexing"),
     *("ops.shape", "ops.reduction", "ops.linalg", "ops.decomposition", "ops.selection"),
@@ -36,8 +38,15 @@ AUTOGRAD = [
     "check",
     *("replay.rules", "replay.listing", "replay.program", "replay.runner", "replay.compiled"),
     *("replay.surroundings", "replay.recording", "replay"),
-    *("render.font", "render.bidi", "render.pdf", "render.image", "render.dot"),
-    *("render.batches", "render"),
+    *("naming", "formula", "explain", "steps", "nonfinite"),
+    *("render.font", "render.bidi", "render.pdf", "render.labels", "render.image"),
+    *("render.numbers", "render.folding", "render.scene", "render.palette", "render.placement"),
+    *("render.dot", "render.mermaid", "render.plan", "render.layers", "render.text"),
+    *("render.batches", "render.stage", "render.frames"),
+    "render",
+    "widget",
+    "expression",
+    "__main__",
 ]
 
 NN = [
@@ -161,7 +170,7 @@ def test_nn_takes_only_public_names_of_autograd() -> None:
 def test_optional_packages_are_imported_only_where_they_are_used() -> None:
     program = "import sys, autograd, nn; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True)
-    optional = {"graphviz", "resvg_py", "matplotlib", "tqdm", "safetensors"}
+    optional = {"graphviz", "resvg_py", "matplotlib", "tqdm", "safetensors", "anywidget", "PIL"}
     assert optional & set(run.stdout.decode().split()) == set()
 
 

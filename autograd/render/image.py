@@ -11,6 +11,7 @@ from typing import Final
 
 from ..errors import RenderError
 from . import font
+from .labels import on_their_arrows
 from .pdf import pdf
 
 __all__ = ["FORMATS", "encode", "layout"]
@@ -56,7 +57,8 @@ def layout(dot: str) -> str:
         said = (errors or [line for line in lines if line] or ["no message"])[-1]
         raise RenderError(f"Graphviz failed (exit code {done.returncode}): {said}")
     text = done.stdout.decode().replace("\r\n", "\n")
-    return text[text.index("<svg") :]  # without the declaration, which no HTML page may hold
+    # Without the declaration, which no HTML page may hold.
+    return on_their_arrows(text[text.index("<svg") :])
 
 
 def encode(svg: str, format: str) -> bytes:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import os
 import sys
 from functools import cache
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..primitive import REGISTRY, Primitive
 from .program import Batch, Program
 from .runner import Batched, Line, Runner
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["line_for_numba"]
 
@@ -195,6 +197,7 @@ def _source(names: dict[str, str], codes: dict[str, int]) -> str:
 
 def _cache_folder() -> Path:
     import tempfile
+    from pathlib import Path
 
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     for folder in (Path(home) / "autograd-nn", Path(tempfile.gettempdir()) / "autograd-nn"):

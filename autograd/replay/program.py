@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..graph import Node
 from .listing import NOTHING, Kind, Listing
@@ -20,7 +19,10 @@ from .rules import merge_equal
 
 __all__ = ["Batch", "Program", "lower"]
 
-Index = NDArray[np.int64]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Index = NDArray[np.int64]
 
 
 @dataclass(eq=False, slots=True)
