@@ -13,7 +13,7 @@ from nn.lab.comparison import RateComparison, Run
 from nn.lab.plane import Pair, Plane, chosen_plane, plane_of_all, plane_of_paths
 from nn.lab.terrain import draw_contours, draw_curve, is_3d, mark_point
 from nn.module import require_kind, whole_number
-from nn.plots.figure import COLORS, figure_of, new_axes
+from nn.plots.figure import COLORS, MARKERS, figure_of, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["animate_comparison", "plot_comparison", "plot_losses", "plot_paths"]
 
 Array = NDArray[Any]
-
-MARKERS = "osDPX*dH"
-"""One for each run, so that colour is not all that tells them apart."""
 
 FAR = 1e100
 """Where a number is drawn that is farther away."""

@@ -12,7 +12,7 @@ from autograd import ShapeError, no_grad
 from nn.data.checks import as_array, as_rows, class_indices
 from nn.history import Epoch
 from nn.module import Module, finite_number, require_callable, require_kind, whole_number
-from nn.plots.figure import COLORS, figure_of, legend_above, names_of, new_axes, shades
+from nn.plots.figure import COLORS, MARKERS, figure_of, legend_above, names_of, new_axes, shades
 from nn.steps import checked_data, forward, mode_kept
 
 if TYPE_CHECKING:
@@ -314,8 +314,13 @@ class _Plane:
         dots = []
         for k in np.unique(self.labels):
             px, py = self.points[self.labels == k].T
-            color = COLORS[k % len(COLORS)]
-            dots.append(ax.scatter(px, py, 24, color, label=names[k], edgecolors="white", zorder=3))
+            look: dict[str, Any] = {
+                "color": COLORS[k % len(COLORS)],
+                "marker": MARKERS[k % len(MARKERS)],
+            }
+            dots.append(
+                ax.scatter(px, py, 24, label=names[k], edgecolors="white", zorder=3, **look)
+            )
         legend_above(ax, dots, columns=5)
         ax.set(xlabel="x0", ylabel="x1", xlim=self.across[[0, -1]], ylim=self.up[[0, -1]])
 

@@ -85,6 +85,7 @@ def plot_confusion(
     if max(map(len, names)) > 3:
         ax.tick_params(axis="x", rotation=90)
     ax.tick_params(length=0)
+    ax.grid(False)  # which a style sheet may have on
     total, hits = counts.sum(), np.trace(counts)
     ax.set(
         xlabel="predicted class",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLORS",
+    "MARKERS",
     "figure_of",
     "legend_above",
     "names_of",
@@ -31,6 +32,9 @@ __all__ = [
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 """Okabe and Ito's colours, which people with colour-blindness tell apart."""
+
+MARKERS = "osDPX*dH"
+"""One for each class or run, so that colour is not all that tells them apart."""
 
 
 def new_axes(ax: Axes | None, width: float, height: float) -> Axes:

@@ -72,6 +72,7 @@ def plot_loss(history: History, ax: Axes | None = None) -> Axes:
         ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         ax.yaxis.set_minor_formatter("")
     right = ax.twinx()
+    right.grid(False)  # one is enough where a style sheet has it on
     accuracies = {
         "training accuracy": history.accuracy,
         "validation accuracy": history.validation_accuracy,
