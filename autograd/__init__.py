@@ -12,6 +12,7 @@ from .errors import (
     AutogradError,
     CheckError,
     DataError,
+    ExpressionError,
     GradientError,
     NonFiniteError,
     OutOfRangeError,
@@ -22,6 +23,8 @@ from .errors import (
     SingularMatrixError,
     StaleGraphError,
 )
+from .explain import Explanation, explain
+from .formula import Formula, formula
 from .functional import (
     elementwise_grad,
     grad,
@@ -33,8 +36,9 @@ from .functional import (
     value_and_grad,
     vjp,
 )
-from .graph import Node, topological_order
+from .graph import Node, Origin, Scope, topological_order
 from .nodes import Tensor, Value
+from .nonfinite import NonFinite, find_nonfinite
 from .ops import elementary as _elementary
 from .ops import reduction as _reduction
 from .ops.arithmetic import add, div, identity, mul, neg, sub
@@ -225,9 +229,11 @@ from .ops.statistics import (
     ptp,
     quantile,
 )
-from .primitive import Example, Interval, Primitive, is_recording, no_grad
-from .render import Drawing, draw
+from .primitive import Example, Interval, Primitive, debug, is_recording, no_grad, scope, scoped
+from .render import Drawing, Film, draw
 from .replay import jit
+from .steps import Frame, Steps, steps
+from .widget import Explorer, widget
 
 # Not in __all__: `from autograd import *` leaves Python's own in place.
 abs, pow = _elementary.abs, _elementary.pow
@@ -236,6 +242,8 @@ max, min, sum = _reduction.max, _reduction.min, _reduction.sum
 __all__ = [
     # nodes
     "Node",
+    "Origin",
+    "Scope",
     "Tensor",
     "Value",
     # derivatives of functions
@@ -253,8 +261,11 @@ __all__ = [
     "Disagreement",
     "gradients",
     # recording
+    "debug",
     "is_recording",
     "no_grad",
+    "scope",
+    "scoped",
     "topological_order",
     # recording once, replaying often
     "callback",
@@ -268,6 +279,19 @@ __all__ = [
     # pictures
     "draw",
     "Drawing",
+    "Explorer",
+    "Film",
+    "Frame",
+    "steps",
+    "Steps",
+    "widget",
+    # reasons
+    "explain",
+    "Explanation",
+    "find_nonfinite",
+    "Formula",
+    "formula",
+    "NonFinite",
     # arithmetic
     "add",
     "div",
@@ -465,6 +489,7 @@ __all__ = [
     "AutogradError",
     "CheckError",
     "DataError",
+    "ExpressionError",
     "GradientError",
     "NonFiniteError",
     "OutOfRangeError",
