@@ -5,6 +5,9 @@ operation is a primitive, defined once in `autograd.ops`; reverse mode, pictures
 readers of the graph.
 """
 
+import importlib
+import typing
+
 from .backprop import gradients
 from .check import Disagreement, check_grads
 from .custom import checkpoint, custom_vjp
@@ -230,14 +233,37 @@ from .ops.statistics import (
     quantile,
 )
 from .primitive import Example, Interval, Primitive, debug, is_recording, no_grad, scope, scoped
-from .render import Drawing, Film, draw
 from .replay import jit
 from .steps import Frame, Steps, steps
-from .widget import Explorer, widget
+
+if typing.TYPE_CHECKING:
+    from .explorer import Explorer, widget
+    from .render import Drawing, Film, draw
 
 # Not in __all__: `from autograd import *` leaves Python's own in place.
 abs, pow = _elementary.abs, _elementary.pow
 max, min, sum = _reduction.max, _reduction.min, _reduction.sum
+
+_PICTURES = {
+    "Drawing": ".render",
+    "Explorer": ".explorer",
+    "Film": ".render",
+    "draw": ".render",
+    "widget": ".explorer",
+}
+"""Loaded when first asked for: pictures would take a third of the time of `import autograd`."""
+
+
+def __getattr__(name: str) -> typing.Any:
+    if name not in _PICTURES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(importlib.import_module(_PICTURES[name], __name__), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PICTURES})
+
 
 __all__ = [
     # nodes

@@ -44,7 +44,7 @@ AUTOGRAD = [
     *("render.dot", "render.mermaid", "render.plan", "render.layers", "render.text"),
     *("render.batches", "render.stage", "render.frames"),
     "render",
-    "widget",
+    "explorer",
     "expression",
     "__main__",
 ]

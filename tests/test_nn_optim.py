@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import nn
@@ -321,6 +321,8 @@ def test_adaptive_steps_are_those_of_the_torch_that_is_installed(
 ) -> None:
     torch = pytest.importorskip("torch")
     name, options = chosen
+    # Without a mean of squares a gradient that cancels is divided by itself: float32 tells nothing.
+    assume(dtype is np.float64 or options.get("betas", (0.0, 1.0))[1] > 0.0)
     rng = np.random.default_rng(seed)
     start = rng.normal(size=(3, 2)).astype(dtype)
     ours, theirs = Tensor(start), torch.tensor(start, requires_grad=True)

@@ -20,12 +20,12 @@ from random_graphs import graphs
 import autograd as ag
 import nn
 from autograd import DataError, GradientError, RenderError, Tensor, Value, topological_order
+from autograd.explorer import Explorer, bound_of, evaluate_again, sliders, widget
 from autograd.primitive import Primitive
 from autograd.render import font
 from autograd.render.frames import static
 from autograd.render.scene import View, scene
 from autograd.steps import steps
-from autograd.widget import Explorer, bound_of, evaluate_again, sliders, widget
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -467,7 +467,7 @@ def test_what_has_no_backward_pass_is_an_error(
 def test_without_anywidget_it_says_what_to_install(
     output: Value, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from autograd.widget import _widget_class
+    from autograd.explorer import _widget_class
 
     _widget_class.cache_clear()
     monkeypatch.setitem(sys.modules, "anywidget", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -126,7 +127,8 @@ def scale_of(numbers: Iterable[float | None]) -> float:
     3.0
     """
     sizes = [abs(x) for x in numbers if x and math.isfinite(x)]
-    return float(np.median(sizes)) if sizes else 1.0
+    with np.errstate(over="ignore"):  # of the sum of the two in the middle
+        return min(float(np.median(sizes)), sys.float_info.max) if sizes else 1.0
 
 
 def tone(value: float | None, scale: float) -> float | None:

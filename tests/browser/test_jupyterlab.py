@@ -38,7 +38,7 @@ GRAPH = """\
 from autograd import Value, scope
 from autograd.render.frames import Film
 from autograd.steps import steps
-from autograd.widget import widget
+from autograd.explorer import widget
 a, b, c = (Value(x, label=name) for name, x in (("a", 2.0), ("b", -3.0), ("c", 3.3)))
 with scope("neuron"):
     y = (a * b + c * a).tanh()
