@@ -23,7 +23,7 @@ from .formula import formula
 from .graph import Node, topological_order
 from .primitive import current_data, describe, new_node, recording
 from .render import font
-from .render.frames import address, at_rest, box_of, caption, conclusion, local_derivatives, static
+from .render.frames import address, at_rest, box_of, caption, conclusion, factors, static
 from .render.numbers import brief, number
 from .render.scene import Scene, View, scene
 from .render.stage import Stage, difference
@@ -412,7 +412,7 @@ class Explorer:
             return
         gradient = self._steps[-1].accumulated.get(node)
         yield "gradient", "none reaches it" if gradient is None else brief(gradient, spec)
-        local = local_derivatives(node).items()
+        local = factors(node).items()
         if local:
             told = (f"{brief(x, spec)} for {name_of(node.inputs[i])}" for i, x in local)
             yield "local derivatives", ", ".join(told)

@@ -13,14 +13,13 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from itertools import islice
 from typing import Any, Final, Literal, NamedTuple, NoReturn
 
 from .errors import DataError, ExpressionError
 from .nodes import Value
 from .primitive import REGISTRY, Primitive, constant, describe
-from .words import advance, columns, one_line
+from .words import advance, closest, columns, listed, one_line
 
 __all__ = ["Expression", "functions", "parse"]
 
@@ -142,8 +141,8 @@ class Expression:
     def _superfluous(self, name: str) -> str:
         if name in CONSTANTS:
             return f"{name} is {CONSTANTS[name]!r} in every expression: choose another name"
-        names = f"its names are {_listed(self.names)}" if self.names else "it has no names"
-        guess = _guess(name, self.names)
+        names = f"its names are {_first_ten(self.names)}" if self.names else "it has no names"
+        guess = closest(name, self.names)
         return f"{one_line(name, MAX_NAME)} is not in the expression: {names}{guess}"
 
     def _blame(self, results: Sequence[float]) -> NoReturn:
@@ -160,7 +159,7 @@ class Expression:
 
 def _missing(names: Sequence[str]) -> str:
     first, each = one_line(names[0], MAX_NAME), "it" if len(names) == 1 else "each"
-    text = f"no value for {_listed(names)}: give {each} a number, as {first}=1.5"
+    text = f"no value for {_first_ten(names)}: give {each} a number, as {first}=1.5"
     return f"{text}, or write {first}(...), the function" if first in functions() else text
 
 
@@ -379,7 +378,7 @@ class _Parser:
         guess = f"; did you mean {meant}?" if meant else ""
         if primitive is not None:
             self.fail(f"{token} takes more than single numbers, such as arrays{guess}", token)
-        guess = guess or _guess(name, functions()) or PRODUCT
+        guess = guess or closest(name, functions()) or PRODUCT
         self.fail(f"{token} is not in the list of functions{guess}", token)
 
     def fail(self, reason: str, token: _Token) -> NoReturn:
@@ -502,14 +501,8 @@ def _visible(text: str) -> str:
     return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
 
 
-def _listed(names: Sequence[str]) -> str:
+def _first_ten(names: Sequence[str]) -> str:
     """At most ten names, as text."""
     shown = [one_line(name, MAX_NAME) for name in names[:10]]
     shown += [f"{len(names) - 10:,} more"] if len(names) > 10 else []
-    return f"{', '.join(shown[:-1])} and {shown[-1]}" if len(shown) > 1 else shown[0]
-
-
-def _guess(name: str, known: Iterable[str]) -> str:
-    """Suggest the closest of the known names, if any is close."""
-    close = get_close_matches(name, known, n=1)
-    return f"; did you mean {one_line(close[0], MAX_NAME)}?" if close else ""
+    return listed(shown)

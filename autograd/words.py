@@ -22,6 +22,7 @@ __all__ = [
     "closest",
     "columns",
     "latex_name",
+    "listed",
     "name_of",
     "number",
     "one_line",
@@ -136,7 +137,17 @@ def closest(name: object, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     close = get_close_matches(name, known, n=1) if isinstance(name, str) else []
-    return f"; did you mean {close[0]}?" if close else ""
+    return f"; did you mean {one_line(close[0], 40)}?" if close else ""
+
+
+def listed(items: Sequence[str]) -> str:
+    """Items, of which there are some, in a sentence.
+
+    >>> listed(["a"]), listed(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    *rest, last = items
+    return f"{', '.join(rest)} and {last}" if rest else last
 
 
 def latex_name(text: str) -> str:

@@ -43,6 +43,7 @@ __all__ = [
     "load_weights",
     "read_state",
     "save_weights",
+    "write_file",
     "write_state",
 ]
 
@@ -450,7 +451,7 @@ def _write(
     header = _header({**metadata, _DIGEST: digest.hexdigest()}, described)
     header += b" " * (-len(header) % 8)
     contents = (_bytes(arrays[name]) for name in names)
-    _replace(path, chain([len(header).to_bytes(8, "little"), header], contents))
+    write_file(path, chain([len(header).to_bytes(8, "little"), header], contents))
 
 
 def _described(arrays: dict[str, Array]) -> tuple[dict[str, Any], int]:
@@ -484,8 +485,15 @@ def _bytes(array: Array) -> memoryview:
     return little.reshape(-1).view(np.uint8).data
 
 
-def _replace(path: str | PathLike[str], chunks: Iterable[bytes | memoryview]) -> None:
-    """Write a file under another name and rename it, once it is on the disk."""
+def write_file(path: str | PathLike[str], chunks: Iterable[bytes | memoryview]) -> None:
+    """Write a file whole or not at all: under another name, which it loses once it is on the disk.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_file(Path(folder, "a.txt"), [b"new"])
+    ...     Path(folder, "a.txt").read_bytes()
+    b'new'
+    """
     target = Path(os.path.realpath(path))
     _require_regular(target)
     temporary = target.with_name(f"{target.name}.{secrets.token_hex(4)}.tmp")

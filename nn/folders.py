@@ -34,7 +34,6 @@ __all__ = [
     "require_writable",
     "write_history",
     "write_table",
-    "write_text",
 ]
 
 SETTINGS, PREPARATION, CHECKPOINTS = "settings.json", "preparation.json", "checkpoints"
@@ -102,9 +101,11 @@ def require_same_run(settings: Settings, folder: Path) -> None:
     Examples
     --------
     >>> import tempfile
+    >>> from nn.checkpoint import write_file
     >>> from nn.sources import Shipped
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_text(Path(folder, SETTINGS), Settings(Shipped("moons")).to_json())
+    ...     settings = Settings(Shipped("moons"))
+    ...     write_file(Path(folder, SETTINGS), [settings.to_json().encode()])
     ...     require_same_run(Settings(Shipped("moons"), lr=0.5), Path(folder))
     ... # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -236,17 +237,3 @@ def write_table(columns: Mapping[str, Iterable[object]], file: IO[str]) -> None:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_text(Path(folder, "a.txt"), "new")
-    ...     Path(folder, "a.txt").read_text()
-    'new'
-    """
-    temporary = path.with_name(f"{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

@@ -35,6 +35,7 @@ from nn.module import (
     MOST,
     Module,
     finite_number,
+    holds_node,
     require_flag,
     require_kind,
     whole_number,
@@ -959,7 +960,7 @@ def _tensor_or_array(module: Module, x: Any, dtype: DTypeLike) -> Any:
     if isinstance(x, Tensor | np.ndarray):
         return x
     problem = f"{module.describe()} takes a Tensor, an array or lists of numbers"
-    if _holds_node(x):
+    if holds_node(x):
         raise DataError(f"{problem}, got Values: MLP(..., node=Value) makes a net of those")
     try:
         rows = np.asarray(x)
@@ -1000,7 +1001,3 @@ def _numbers(module: Module, x: Any, nin: int) -> Any:
 def _each(function: Callable[[Any], Any], x: Any) -> Any:
     """Apply `function` to `x`, or to every item if it is a list of Values or numbers."""
     return [_each(function, item) for item in x] if isinstance(x, list | tuple) else function(x)
-
-
-def _holds_node(x: Any) -> bool:
-    return any(map(_holds_node, x)) if isinstance(x, list | tuple) else isinstance(x, Node)

@@ -35,7 +35,7 @@ from autograd import (
     square,
     where,
 )
-from nn.module import finite_number
+from nn.module import finite_number, holds_node
 
 __all__ = [
     "LOSSES",
@@ -369,7 +369,7 @@ def _numbers(name: str, what: str, value: Any) -> Any:
         return value
     problem = f"{name} takes real numbers, nodes or lists of them"
     try:
-        array = _objects(value) if _holds_node(value) else np.asarray(value)
+        array = _objects(value) if holds_node(value) else np.asarray(value)
     except (TypeError, ValueError):
         raise ShapeError(f"{problem}; the {what} has lists of different lengths") from None
     if array.dtype == object and all(isinstance(item, Value | Real) for item in array.flat):
@@ -378,12 +378,6 @@ def _numbers(name: str, what: str, value: Any) -> Any:
         kind = type(value).__name__
         raise DataError(f"{problem}; the {what} is a {kind} of dtype {array.dtype}")
     return array if array.dtype.kind == "f" else array.astype(np.float64)
-
-
-def _holds_node(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return any(map(_holds_node, value))
-    return isinstance(value, Node)
 
 
 def _objects(value: Any) -> NDArray[Any]:
@@ -398,7 +392,7 @@ def _without_tensor(name: str, part: Tensor | NDArray[Any]) -> NDArray[Any]:
         return part
     if not part.is_constant:
         items = part.tolist()
-        if _holds_node(items):  # inside a derivative or a replay: none is lost
+        if holds_node(items):  # inside a derivative or a replay: none is lost
             return _objects(items)
         raise DataError(
             f"{name} would lose the gradient of a Tensor next to a list of Values: "

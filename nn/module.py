@@ -11,13 +11,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from autograd import DataError, NonFiniteError, ShapeError, Tensor, Value, scoped
+from autograd import DataError, Node, NonFiniteError, ShapeError, Tensor, Value, scoped
 
 __all__ = [
     "MOST",
     "Module",
     "Parameter",
     "finite_number",
+    "holds_node",
     "require_callable",
     "require_finite",
     "require_flag",
@@ -405,6 +406,15 @@ def require_kind(name: str, value: object, kind: type) -> None:
     if not isinstance(value, kind):
         got = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
         raise DataError(f"{name} must be of type nn.{kind.__name__}, got {got}")
+
+
+def holds_node(x: Any) -> bool:
+    """Tell whether `x` is a node, or a list or tuple that holds one at any depth.
+
+    >>> holds_node([[1.0, Value(2.0)]]), holds_node([1.0])
+    (True, False)
+    """
+    return any(map(holds_node, x)) if isinstance(x, list | tuple) else isinstance(x, Node)
 
 
 def require_finite(what: str, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autograd import AutogradError, Tensor, draw, no_grad
-from nn.checkpoint import Checkpoints, load_weights, save_weights
+from nn.checkpoint import Checkpoints, load_weights, save_weights, write_file
 from nn.data import Table
 from nn.data.checks import as_array
 from nn.folders import (
@@ -26,7 +26,6 @@ from nn.folders import (
     read_settings,
     require_writable,
     write_history,
-    write_text,
 )
 from nn.history import History
 from nn.layers import MLP
@@ -114,8 +113,8 @@ class Run:
 
     def begin(self, folder: Path) -> None:
         """Write what the run is determined by."""
-        write_text(folder / PREPARATION, self.problem.preparation.to_json())
-        write_text(folder / SETTINGS, self.settings.to_json())
+        write_file(folder / PREPARATION, [self.problem.preparation.to_json().encode()])
+        write_file(folder / SETTINGS, [self.settings.to_json().encode()])
 
     def write(self, history: History, folder: Path, say: Say) -> None:
         """Write the weights, the history and the pictures, and say how good the net is."""

@@ -440,3 +440,11 @@ def test_a_notebook_gets_one_line_when_there_is_no_picture(
     bundle = Film(steps(output))._repr_mimebundle_()
     assert list(bundle) == ["text/plain"]
     assert "0.0001 seconds" in bundle["text/plain"]
+
+
+@pytest.mark.parametrize("path", [None, 3, b"a.html", "a\0.html", "a.mp4"])
+def test_what_is_no_path_of_a_film_is_an_error_of_one_line(path: Any) -> None:
+    film = Film(steps(Value(0.5, label="x").tanh()))
+    with pytest.raises(RenderError, match=r"a film is saved as|cannot write") as caught:
+        film.save(path)
+    assert len(str(caught.value).splitlines()) == 1

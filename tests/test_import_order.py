@@ -39,7 +39,7 @@ AUTOGRAD = [
     *("replay.rules", "replay.listing", "replay.program", "replay.runner", "replay.compiled"),
     *("replay.surroundings", "replay.recording", "replay"),
     *("naming", "formula", "explain", "steps", "nonfinite"),
-    *("render.font", "render.bidi", "render.pdf", "render.labels", "render.image"),
+    *("render.font", "render.bidi", "render.pdf", "render.svg", "render.image", "render.saving"),
     *("render.numbers", "render.folding", "render.scene", "render.palette", "render.placement"),
     *("render.dot", "render.mermaid", "render.plan", "render.layers", "render.text"),
     *("render.batches", "render.stage", "render.frames"),

@@ -126,7 +126,7 @@ def watch(phase: mmap.mmap) -> None:
         return noted
 
     nn.checkpoint.write_state = noting(2, nn.checkpoint.write_state)
-    nn.checkpoint._replace = noting(3, nn.checkpoint._replace)
+    nn.checkpoint.write_file = noting(3, nn.checkpoint.write_file)
     os.replace = noting(4, os.replace)
     Path.unlink = noting(5, Path.unlink)  # type: ignore[method-assign]
     Checkpoints.save = noting(2, Checkpoints.save, then=1)  # type: ignore[method-assign]

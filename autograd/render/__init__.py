@@ -3,8 +3,9 @@
 `scene.py` says what a picture shows, and `folding.py` which nodes share a box; `batches.py` does so
 for the program of a replay. `dot.py`, `mermaid.py` and `text.py` write a scene, each in its own
 format, the last with the help of `plan.py` and `layers.py`; the colours are in `palette.py`.
-`image.py` turns DOT text into SVG and that into PNG and PDF, `pdf.py` writes the PDF with the help
-of `bidi.py`, and `font.py` knows how wide a text is. None knows a primitive by name.
+`image.py` turns DOT text into SVG, which `svg.py` mends, and that into PNG and PDF, `pdf.py` writes
+the PDF with the help of `bidi.py`, and `font.py` knows how wide a text is. `frames.py` makes films,
+laid out by `stage.py`. None knows a primitive by name.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from ..explain import Explanation, Path
 from ..graph import Node
 from ..replay.program import Program
 from ..steps import Frame, Steps
-from ..words import one_line
 from .batches import program_scene
 from .dot import to_dot
 from .frames import Film
 from .image import FORMATS, encode, layout
 from .mermaid import to_mermaid
+from .saving import saving, shown, suffix_of
 from .scene import Scene, View, scene
 from .text import to_text
 
@@ -37,9 +38,6 @@ SUFFIXES: Final = (*(f".{name}" for name in FORMATS), ".dot", ".mmd", ".txt")
 
 FITTING: Final = "max-width:100%;height:auto"
 """A picture that is too wide for its place, as the cell of a notebook, is smaller there."""
-
-MAX_PATH: Final = 200
-"""The longest path in a message."""
 
 MOST_AS_TEXT: Final = 30
 """With more boxes, a notebook has one line of text beside the picture."""
@@ -182,17 +180,14 @@ class Drawing:
 
         `RenderError` if the suffix is another one, or the file cannot be written.
         """
-        where = os.fspath(path) if isinstance(path, str | os.PathLike) else repr(path)
-        name, suffix = one_line(where, MAX_PATH), os.path.splitext(where)[1].lower()
+        suffix = suffix_of(path)
         if suffix not in SUFFIXES:
-            raise RenderError(f"save takes a path ending in {', '.join(SUFFIXES)}, got {name}")
+            raise RenderError(
+                f"save takes a path ending in {', '.join(SUFFIXES)}, got {shown(path)}"
+            )
         content = self._encode(suffix.removeprefix("."))
-        try:
-            with open(path, "wb") as file:
-                file.write(content)
-        except (OSError, ValueError) as error:  # the latter for a path that no file can have
-            why = error.strerror if isinstance(error, OSError) else error
-            raise RenderError(f"cannot write {name}: {why}") from None
+        with saving(path), open(path, "wb") as file:
+            file.write(content)
 
     def _encode(self, format: str) -> bytes:
         if format in FORMATS:

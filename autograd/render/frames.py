@@ -13,16 +13,17 @@ from dataclasses import replace
 from functools import cache, cached_property
 from typing import Any, Final
 
-from ..backprop import contributions
 from ..errors import RenderError
 from ..graph import Node, topological_order
 from ..steps import Frame, Steps
-from ..words import amount, name_of, one_line
+from ..words import amount, listed, name_of, one_line
 from .image import encode
-from .scene import Box, Scene, View, scene
+from .saving import saving, shown, suffix_of
+from .scene import Box, Scene, View, local_derivatives, scene
 from .stage import Stage, difference
+from .svg import size_of
 
-__all__ = ["Film", "at_rest", "box_of", "caption", "conclusion", "json_of", "local_derivatives"]
+__all__ = ["Film", "at_rest", "box_of", "caption", "conclusion", "factors", "json_of"]
 __all__ += ["address", "static"]
 
 MAX_FRAMES: Final = 300
@@ -59,7 +60,7 @@ def caption(frame: Frame) -> str:
     at = f"{place}at {name} the cotangent {amount(frame.cotangent)}"
     if not frame.contributions:
         return f"{at} goes nowhere: no input has a gradient."
-    local = local_derivatives(node)
+    local = factors(node)
     totals = _totals(frame)
     told = [
         _told(frame.cotangent, local.get(i), x, c, totals.get(i))
@@ -91,11 +92,9 @@ def _factor(text: str) -> str:
     return f"({text})" if text.startswith("-") else text
 
 
-def local_derivatives(node: Node) -> dict[int, float]:
+def factors(node: Node) -> dict[int, float]:
     """The derivatives of one number with respect to the numbers it was made from."""
-    if node.is_leaf or not isinstance(node._raw, float):
-        return {}
-    return {i: c for i, _, c in contributions(node, 1.0) if isinstance(c, float)}
+    return {i: c for i, c in local_derivatives(node).items() if isinstance(c, float)}
 
 
 def conclusion(steps: Steps) -> str:
@@ -117,8 +116,7 @@ def conclusion(steps: Steps) -> str:
 
 
 def _listed(told: list[str], more: int) -> str:
-    *rest, last = [*told, f"so on for {more} more"] if more else told
-    return f"{', '.join(rest)} and {last}" if rest else last
+    return listed([*told, f"so on for {more} more"] if more else told)
 
 
 def box_of(frame: Frame, shown: Scene) -> Box:
@@ -208,17 +206,15 @@ class Film:
         if the suffix is another one, if a GIF is asked for without Pillow, or if it cannot be
         written.
         """
-        suffix = os.path.splitext(path)[1].lower()
-        save = {".html": self._save_page, ".gif": self._save_gif, "": self._save_folder}.get(suffix)
-        if save is None:
+        save = {".html": self._save_page, ".gif": self._save_gif, "": self._save_folder}
+        suffix = suffix_of(path)
+        if not isinstance(path, str | os.PathLike) or suffix not in save:
             raise RenderError(
                 "a film is saved as .html, as .gif, or as a folder of SVGs, which has no suffix; "
-                f"got {os.fspath(path)}"
+                f"got {shown(path)}"
             )
-        try:
-            save(path)
-        except OSError as error:
-            raise RenderError(f"cannot write {os.fspath(path)}: {error.strerror}") from None
+        with saving(path):
+            save[suffix](path)
 
     def _save_page(self, path: str | os.PathLike[str]) -> None:
         with open(path, "w", encoding="utf-8", newline="\n") as file:
@@ -368,7 +364,7 @@ def _framed(page: str, svg: str) -> str:
     """
     import html
 
-    height = float(svg.partition('viewBox="')[2].partition('"')[0].split()[3]) * 96 / 72
+    height = size_of(svg)[1] * 96 / 72  # in pixels
     return (
         '<div class="autograd-film"><style>.autograd-film iframe+img{display:none}</style>'
         f'<iframe srcdoc="{html.escape(page)}" sandbox="allow-scripts" title="A backward pass" '

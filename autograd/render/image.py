@@ -11,8 +11,8 @@ from typing import Final
 
 from ..errors import RenderError
 from . import font
-from .labels import on_their_arrows
 from .pdf import pdf
+from .svg import on_their_arrows, size_of
 
 __all__ = ["FORMATS", "encode", "layout"]
 
@@ -75,7 +75,7 @@ def encode(svg: str, format: str) -> bytes:
 def _png(svg: str) -> bytes:
     import resvg_py
 
-    width, height = map(float, svg.partition('viewBox="')[2].partition('"')[0].split()[2:])
+    width, height = size_of(svg)
     pixels = width * height * (PNG_DPI / 72) ** 2  # a picture's unit is a point, 1/72 inch
     try:
         return bytes(

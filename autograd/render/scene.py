@@ -24,7 +24,7 @@ from ..words import closest, name_of, one_line
 from . import numbers
 from .folding import Place, fold
 
-__all__ = ["Arrow", "Box", "Group", "Row", "Scene", "View", "scene"]
+__all__ = ["Arrow", "Box", "Group", "Row", "Scene", "View", "local_derivatives", "scene"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -456,7 +456,7 @@ def _arrows(
                 out.add(operand)
                 which = i if alone[head] and alone[tail] else -1
                 shared.setdefault((head, tail, which), []).append((node, i))
-    locals_of = cache(_locals) if "local" in view.show else _none
+    locals_of = cache(local_derivatives) if "local" in view.show else _none
     ordered = sorted(shared.items(), key=lambda item: item[0][0])  # stable: then by operand
     arrows = [
         _arrow(f"n{tail}", f"n{head}", edges, graph, locals_of, view.number)
@@ -497,7 +497,7 @@ def _arrow_state(edges: Sequence[Edge], graph: _Graph) -> str:
     return ""
 
 
-def _locals(node: Node) -> dict[int, Any]:
+def local_derivatives(node: Node) -> dict[int, Any]:
     """The derivatives of a node with respect to its operands, where they are numbers or arrays.
 
     So they are of an operation that acts on each element by itself, without broadcasting, and of

@@ -147,8 +147,6 @@ def _slots_of_texts(
     ground = None
     for element in elements:
         if element.tag != f"{SVG}text":
-            if ground is not None:
-                ground.set("fill", "none")  # the next one covers it
             ground = element
             continue
         slot = next(slots)

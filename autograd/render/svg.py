@@ -1,4 +1,4 @@
-"""Moves what stands beside an arrow onto it, in the SVG that Graphviz wrote.
+"""The SVG that Graphviz wrote: its size, and what stands beside an arrow moved onto it.
 
 Graphviz leaves room for a label next to its arrow, and so often just on another one, to which it
 then seems to belong. The nearest point of its own arrow is close by.
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["on_their_arrows"]
+__all__ = ["on_their_arrows", "size_of"]
 
 PAGE: Final = re.compile(r'viewBox="\S+ \S+ ([\d.]+) ([\d.]+)"')
 EDGE: Final = re.compile(r'<g id="[^"]*" class="edge">.*?</g>', re.DOTALL)
@@ -42,10 +42,20 @@ def on_their_arrows(svg: str) -> str:
     >>> moved[moved.index("<text") :]
     '<text x="12.00" y="-17.00">1</text></g></svg>'
     """
-    width, height = map(float, PAGE.search(svg).groups())  # type: ignore[union-attr]
+    width, height = size_of(svg)
     # Graphviz puts the origin 4 points from the lower left corner.
     corner, opposite = np.array([-4.0, 4.0 - height]), np.array([width - 4.0, 4.0])
     return EDGE.sub(lambda edge: _moved(edge[0], corner, opposite), svg)
+
+
+def size_of(svg: str) -> tuple[float, float]:
+    """Width and height in points.
+
+    >>> size_of('<svg width="50pt" height="20pt" viewBox="0.00 0.00 50.00 20.00"></svg>')
+    (50.0, 20.0)
+    """
+    width, height = map(float, PAGE.search(svg).groups())  # type: ignore[union-attr]
+    return width, height
 
 
 def _moved(edge: str, corner: Floats, opposite: Floats) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from random_graphs import graphs
 
 from autograd import Value, draw
-from autograd.render.labels import on_their_arrows
+from autograd.render.svg import on_their_arrows
 
 SVG = "{http://www.w3.org/2000/svg}"
 
