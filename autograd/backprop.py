@@ -26,7 +26,6 @@ from .primitive import (
     Together,
     as_weak_data,
     constant_node,
-    current_data,
     describe,
     example,
     is_tracing,
@@ -384,7 +383,8 @@ def notice_changes(order: Sequence[Node]) -> None:
     """See what was written to the arrays of leaves before operations on them take it in."""
     for node in order:
         for x in node.inputs:
-            current_data(x)
+            if x._shown is not None:
+                x._adopt_changes()
 
 
 def require_fresh(node: Node, inputs: Sequence[Node]) -> None:

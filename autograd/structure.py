@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import DataError, ShapeError
 from .primitive import describe
@@ -13,14 +12,13 @@ from .primitive import describe
 __all__ = ["LEAF", "Structure", "flatten"]
 
 
-@dataclass(frozen=True)
-class Container:
+class Container(NamedTuple):
     """One tuple, list, dict or namedtuple, or None: what it takes to make another.
 
     Parameters
     ----------
     kind : type
-    count : int
+    length : int
         The number of items.
     keys : tuple, optional
         Of a dict.
@@ -29,7 +27,7 @@ class Container:
     """
 
     kind: type
-    count: int
+    length: int
     keys: tuple[Any, ...] | None = None
     factory: Any = None
 
@@ -51,7 +49,7 @@ class Container:
             return isinstance(other, dict) and other.keys() == {*self.keys}
         if self.kind is type(None):
             return other is None
-        return isinstance(other, (tuple, list)) and len(other) == self.count
+        return isinstance(other, (tuple, list)) and len(other) == self.length
 
     def items_of(self, other: Any) -> Sequence[Any]:
         """The items of another container that fits, in this one's order."""
@@ -62,12 +60,11 @@ class Container:
     def __str__(self) -> str:
         if self.kind is type(None):
             return "None"
-        what = f"{self.count} items" if self.keys is None else f"the keys {list(self.keys)!r:.60}"
+        what = f"{self.length} items" if self.keys is None else f"the keys {list(self.keys)!r:.60}"
         return f"a {self.kind.__name__} of {what}"
 
 
-@dataclass(frozen=True)
-class Structure:
+class Structure(NamedTuple):
     """How leaves are nested: containers in postorder, a number standing for so many leaves.
 
     >>> leaves, structure = flatten({"a": 1, "b": (2, [3])})
@@ -87,7 +84,7 @@ class Structure:
             if isinstance(step, int):
                 done += islice(source, step)
                 continue
-            start = len(done) - step.count
+            start = len(done) - step.length
             items = done[start:]
             done[start:] = [step.of(items)]
         return done.pop()
@@ -161,11 +158,12 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
         container = _container(item)
         steps.append(container)
         items = container.items_of(item)
-        if any(issubclass(kind, NESTED) for kind in {*map(type, items)}):
+        kinds = [*map(type, items)]
+        if kinds.count(float) < len(kinds) and any(issubclass(kind, NESTED) for kind in {*kinds}):
             stack += items
         else:  # many leaves at once
             leaves += reversed(items)
-            _count(steps, container.count)
+            _count(steps, container.length)
     return leaves[::-1], Structure(tuple(reversed(steps)))
 
 

@@ -124,6 +124,7 @@ class Listing:
         number, enter = self.number, self.enter
         get, shared, constants = number.get, self._shared.get, self.constants
         kinds, firsts, seconds = self.kind, self.first, self.second
+        positive = np.positive  # of the identity
         for node in tape:
             a: Any = node._first
             b: Any = node._second
@@ -150,7 +151,7 @@ class Listing:
                     kind = self._kind(primitive, node.params)
             else:
                 kind = len(self.kinds)
-            if not of_numbers or i in constants or j in constants:
+            if not of_numbers or i in constants or j in constants or primitive.array is positive:
                 known = self._by_rule(Kind(primitive, node.params), i, j, rest, data)
                 if known is not None:
                     number[node] = known

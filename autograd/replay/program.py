@@ -22,7 +22,7 @@ __all__ = ["Batch", "Program", "lower"]
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Index = NDArray[np.int64]
+    Index = NDArray[np.int32]
 
 
 @dataclass(eq=False, slots=True)
@@ -34,10 +34,10 @@ class Batch:
     kind : Kind
     depth : int
         The longest way from an input.
-    operands : list of int arrays
+    operands : list of int32 arrays
         For each operand the ids that are taken. More than the primitive has are folded from the
         left.
-    results : int array
+    results : int32 array
         The ids of what is computed.
     example : object
         For an operation with arrays what it gave when it was recorded: shape, dtype, layout.
@@ -149,9 +149,10 @@ def _scheduled(listing: Listing, outputs: list[int]) -> Program:
     """Sort operations into batches: of equal depth, then of equal kind."""
     kind, data = np.array(listing.kind), listing.data
     depth = np.array(listing.depths())
-    first, second = np.array(listing.first), np.array(listing.second)
+    first = np.array(listing.first, dtype=np.int32)  # ids, of which a program is full
+    second = np.array(listing.second, dtype=np.int32)
     key = depth * (len(listing.kinds) + 1) + kind
-    order = np.argsort(key, kind="stable")
+    order = np.argsort(key, kind="stable").astype(np.int32)
     order = order[kind[order] != NOTHING]
     starts = np.flatnonzero(np.diff(key[order], prepend=-1))
     batches = []
@@ -161,7 +162,8 @@ def _scheduled(listing: Listing, outputs: list[int]) -> Program:
         if second[some] != NOTHING:
             operands.append(second[results])
         if some in listing.further:
-            operands += list(np.array([listing.further[i] for i in results.tolist()]).T)
+            further = [listing.further[i] for i in results.tolist()]
+            operands += list(np.array(further, dtype=np.int32).T)
         of_kind = listing.kinds[listing.kind[some]]
         batches.append(Batch(of_kind, int(depth[some]), operands, results, data.get(some)))
     return Program(

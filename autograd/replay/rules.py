@@ -70,7 +70,7 @@ def _alike(given: Any, data: Any) -> bool:
 
 def merge_equal(program: Program) -> None:
     """Compute what is computed twice once: equal kinds of equal operands are of one depth."""
-    same = np.arange(program.size)
+    same = np.arange(program.size, dtype=np.int32)
     known: dict[Any, int] = {}
     for batch in program.batches:
         batch.operands = [same[x] for x in batch.operands]
@@ -91,7 +91,9 @@ def merge_equal(program: Program) -> None:
 
 def _distinct(operands: Sequence[Any], size: int) -> tuple[Any, Any]:
     """The first of each pair of operands, and which of these each pair is."""
-    pairs = operands[0] if len(operands) == 1 else operands[0] * size + operands[1]
+    pairs = operands[0].astype(np.int64)
+    if len(operands) == 2:
+        pairs = pairs * size + operands[1]
     _, first, which = np.unique(pairs, return_index=True, return_inverse=True)
     order = np.argsort(first)  # as they were
     place = np.empty_like(order)
