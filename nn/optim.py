@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd import DataError, GradientError, NonFiniteError, Tensor
+from autograd import DataError, GradientError, NonFiniteError, Tensor, norm
 from nn.module import Module, Parameter, finite_number, require_flag, require_names
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "adam_update",
     "clip_by_norm",
     "clip_by_value",
+    "norm_of",
     "rmsprop_update",
     "sgd_update",
 ]
@@ -72,6 +73,8 @@ class Optimizer:
         Of each group its "params" and its options, which may be set between steps:
         ``optimizer.groups[1]["lr"] = 0.001``. As an attribute an option is that of the first
         group, and set for all: ``optimizer.lr = 0.01``.
+    gradient_norm : float
+        Euclidean norm of all gradients together, at the last `step`; nan before.
 
     Raises
     ------
@@ -106,6 +109,7 @@ class Optimizer:
         self._checked(options)
         for group in _groups(params):
             self._add(group, options)
+        self.gradient_norm = math.nan
         self._states: list[Any] = [self.first_state] * len(self.parameters)
         self._seen: list[dict[str, Any]] = []
         self._options: list[dict[str, Any]] = []
@@ -151,7 +155,8 @@ class Optimizer:
             If an option in `groups` was set to what it cannot be.
         """
         _require_gradients(self.parameters)
-        if not self.allow_nonfinite:
+        self.gradient_norm = norm_of([p.grad for p in self.parameters.values()])
+        if not (self.allow_nonfinite or math.isfinite(self.gradient_norm)):
             hint = "a smaller lr may help, or pass allow_nonfinite=True to go on regardless"
             _require_finite(self.parameters, f"nothing was updated: {hint}")
         if self.groups != self._seen:  # checking all numbers in each step would take a fifth of it
@@ -761,11 +766,11 @@ def clip_by_norm(params: Params, most: float) -> float:
     """
     most = finite_number("most", most, minimum=0)
     parameters = _with_gradients(params)
-    norm = _norm([parameter.grad for parameter in parameters])
-    factor = min(1.0, most / (norm + 1e-6))
+    total = norm_of([parameter.grad for parameter in parameters])
+    factor = min(1.0, most / (total + 1e-6))
     for parameter in parameters:
         parameter.grad = parameter.grad * factor
-    return norm
+    return total
 
 
 def clip_by_value(params: Params, most: float) -> float:
@@ -783,19 +788,23 @@ def clip_by_value(params: Params, most: float) -> float:
     """
     most = finite_number("most", most, minimum=0)
     parameters = _with_gradients(params)
-    norm = _norm([parameter.grad for parameter in parameters])
+    total = norm_of([parameter.grad for parameter in parameters])
     for parameter in parameters:
         parameter.grad = np.clip(parameter.grad, -most, most)
-    return norm
+    return total
 
 
-def _norm(gradients: list[Any]) -> float:
-    """Return the Euclidean norm of all gradients together, which overflows only if it must."""
-    largest = max(float(np.abs(gradient).max(initial=0)) for gradient in gradients)
-    if not largest:
-        return 0.0
-    parts = [np.asarray(gradient, dtype=np.float64) / largest for gradient in gradients]
-    return largest * math.sqrt(sum(float(np.vdot(part, part)) for part in parts))
+def norm_of(gradients: list[Any]) -> float:
+    """Return the Euclidean norm of all gradients together, which overflows only if it must.
+
+    >>> norm_of([3.0, np.array([0.0, 4.0])])
+    5.0
+    """
+    square = sum(g * g if type(g) is float else float(np.vdot(g, g)) for g in gradients)
+    if 1e-30 < square < math.inf:
+        return math.sqrt(square)
+    # Squares overflow or vanish, so they are scaled, in five times as much time.
+    return math.hypot(*(g if type(g) is float else float(norm(g)) for g in gradients))
 
 
 def _with_gradients(params: Any) -> list[Parameter]:
@@ -818,16 +827,11 @@ def _require_gradients(parameters: dict[str, Parameter]) -> None:
 
 
 def _require_finite(parameters: dict[str, Parameter], consequence: str) -> None:
-    bad = [name for name, p in parameters.items() if not _is_finite(p.grad)]
+    bad = [name for name, p in parameters.items() if not np.isfinite(p.grad).all()]
     if bad:
         raise NonFiniteError(
             f"the gradient of {_listed(bad)} holds a nan or an infinity, so {consequence}"
         )
-
-
-def _is_finite(gradient: Array) -> bool:
-    """Tell whether every element is finite; the square is enough to know, unless it overflows."""
-    return math.isfinite(np.vdot(gradient, gradient)) or bool(np.isfinite(gradient).all())
 
 
 def _groups(params: Any) -> list[dict[str, Any]]:

@@ -20,7 +20,6 @@ from autograd import (
     find_nonfinite,
     jit,
     no_grad,
-    norm,
 )
 from nn.data.checks import as_array, as_rows
 from nn.history import NUMBERS
@@ -218,12 +217,11 @@ def descend(
         total += float(error)
         scores.append(as_array("prediction", prediction))
         targets.append(shaped_like(prediction, y[rows]))
-    gradient_norm = _norm([p.grad for p in optimizer.parameters.values() if p.grad is not None])
     try:
         optimizer.step()  # 5. Update: W_new = W_old - lr * gradient.
     except NonFiniteError as error:
         raise NonFiniteError(f"{where}: {error}{_cause(compute, x, y, part)}") from None
-    return Step(len(x), total, gradient_norm, scores, targets)
+    return Step(len(x), total, optimizer.gradient_norm, scores, targets)
 
 
 def forward(model: Module, x: Any) -> Any:
@@ -386,15 +384,6 @@ def _cause(compute: Compute, x: Array, y: Array, part: int) -> str:
         if found is not None:
             return f"\n{found}"
     return ""
-
-
-def _norm(gradients: list[Any]) -> float:
-    """Return the Euclidean norm of all gradients together."""
-    square = sum(g * g if isinstance(g, float) else float(np.vdot(g, g)) for g in gradients)
-    if 1e-30 < square < math.inf:
-        return math.sqrt(square)
-    # Squares overflow or vanish, so they are scaled, in five times as much time.
-    return math.hypot(*(g if isinstance(g, float) else float(norm(g)) for g in gradients))
 
 
 def _right_side(scores: Array, labels: Array) -> float:

@@ -65,7 +65,8 @@ def kept_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
 
 def _count(shape: tuple[int, ...], axis: Axis) -> int:
     """How many elements each element of the result is made of."""
-    return math.prod(shape) // math.prod(kept_shape(shape, axis)) if math.prod(shape) else 0
+    size = math.prod(shape)
+    return size // math.prod(kept_shape(shape, axis)) if size and axis is not None else size
 
 
 def _kept_dims(y: Any, x: Any, axis: Axis) -> Any:
