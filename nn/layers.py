@@ -300,11 +300,12 @@ def initial_parameters(
     """Draw the first weights and biases of a layer, as suits the activation that follows it.
 
     Weights are from `he_uniform` before relu, leaky_relu, elu, gelu, silu and softplus, and from
-    `glorot_uniform` before tanh, sigmoid and identity. Biases are from U(-b, b), with b = 1 before
-    the former: from zero, the kinks of all rectifiers would start out through one point, the
-    origin. Before the latter, b = 1 / sqrt(nin) as in PyTorch. Both are drawn by
-    `spread_uniform`. Every layer draws from here, so that the same `rng` gives the
-    same numbers to `Tensor` and `Value` nets.
+    `glorot_uniform` before tanh, sigmoid and identity. Biases are from U(-b, b). Before the former
+    they are not 0, since the kinks of all rectifiers would start out through one point, the origin;
+    a bias is the weight of one more input, which is always 1, so its bound is that of the weights,
+    but at most 1: b = min(1, sqrt(6 / nin)). Before the latter, b = 1 / sqrt(nin) as in PyTorch.
+    Both are drawn by `spread_uniform`. Every layer draws from here, so that the same `rng` gives
+    the same numbers to `Tensor` and `Value` nets.
 
     Parameters
     ----------
@@ -336,7 +337,7 @@ def initial_parameters(
     nin, nout = _sizes(nin=nin, nout=nout)
     generator = _generator(rng)
     draw = _known(activation).draw
-    bound = 1.0 if draw is he_uniform else 1 / math.sqrt(nin)
+    bound = min(1.0, math.sqrt(6 / nin)) if draw is he_uniform else 1 / math.sqrt(nin)
     weights = draw(nin, nout, generator)
     return weights, spread_uniform(bound, nout, 1, generator)[:, 0]
 

@@ -77,11 +77,27 @@ def test_other_weights_are_uniform_as_glorot_says(activation: str) -> None:
     assert weights.std() == pytest.approx(bound / math.sqrt(3), rel=0.02)
 
 
-@pytest.mark.parametrize(("activation", "bound"), [("relu", 1.0), ("tanh", 0.5)])
-def test_biases_are_uniform(activation: str, bound: float) -> None:
-    _, biases = initial_parameters(4, 10_000, activation, rng=0)
-    assert 0.99 * bound < abs(biases).max() < bound
-    assert biases.std() == pytest.approx(bound / math.sqrt(3), rel=0.02)
+@pytest.mark.parametrize("nin", [1, 2, 6, 7, 24, 150])
+@pytest.mark.parametrize("activation", RECTIFIERS)
+def test_biases_before_rectifiers_have_the_bound_of_the_weights_but_at_most_1(
+    activation: str, nin: int
+) -> None:
+    weights, biases = initial_parameters(nin, 10_000, activation, rng=0)
+    assert_uniform(biases, min(1.0, math.sqrt(6 / nin)))
+    assert abs(biases).max() == pytest.approx(min(1.0, abs(weights).max()), rel=0.001)
+
+
+@pytest.mark.parametrize("nin", [1, 4, 100])
+@pytest.mark.parametrize("activation", OTHERS)
+def test_other_biases_are_uniform_as_in_pytorch(activation: str, nin: int) -> None:
+    _, biases = initial_parameters(nin, 10_000, activation, rng=0)
+    assert_uniform(biases, 1 / math.sqrt(nin))
+
+
+def assert_uniform(numbers: Any, bound: float) -> None:
+    """Ten thousand spread numbers fill (-bound, bound) to a part in thousands."""
+    assert 0.999 * bound < abs(numbers).max() < bound
+    assert numbers.std() == pytest.approx(bound / math.sqrt(3), rel=0.001)
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32))
