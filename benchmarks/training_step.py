@@ -201,7 +201,7 @@ def mygrad_step(inputs: Any, labels: Any, features: int, hidden: int, classes: i
 def tinygrad_step(inputs: Any, labels: Any, features: int, hidden: int, classes: int) -> Any:
     if shutil.which("clang") is None:
         raise MissingError("tinygrad needs clang where it runs on the processor")
-    from tinygrad import Tensor, TinyJit, nn
+    from tinygrad import Context, Tensor, TinyJit, nn
 
     parameters = [Tensor(p).is_param_() for p in weights_of(features, hidden, classes)]
     x, y = Tensor(inputs), Tensor(labels)
@@ -217,7 +217,7 @@ def tinygrad_step(inputs: Any, labels: Any, features: int, hidden: int, classes:
         return loss.realize()
 
     def step() -> None:
-        with Tensor.train():
+        with Context(TRAINING=1):
             stepped().item()
 
     return step

@@ -27,7 +27,8 @@ def program_scene(program: Program, view: View) -> Scene:
 
     Examples
     --------
-    >>> program_scene(Program([], {}, {}, [], [], 0), View())
+    >>> nothing = np.zeros(0, dtype=np.int32), np.zeros(0)
+    >>> program_scene(Program([], {}, nothing, {}, [], [], 0), View())
     Scene(boxes=(), arrows=(), groups=(), direction='LR', note='')
     """
     shared = _shared(program.batches, view.max_nodes)
@@ -40,7 +41,7 @@ def program_scene(program: Program, view: View) -> Scene:
     sources = {source for counts in taken for source in counts}
     boxes = [_box(f"b{key}", batches) for key, batches in enumerate(shared)]
     if CONSTANTS in sources:
-        boxes.insert(0, _outside(CONSTANTS, len(program.constants)))
+        boxes.insert(0, _outside(CONSTANTS, len(program.constants) + len(program.numbers[0])))
     if INPUTS in sources:
         boxes.insert(0, _outside(INPUTS, len(program.inputs)))
     arrows = [

@@ -158,7 +158,7 @@ class Jitted:
     >>> f(2.0, 3.0), f(4.0, 5.0)
     (8.0, 24.0)
     >>> print(f.program)
-    2 instructions in 2 batches, depth 2, 64 bytes
+    2 instructions in 2 batches, depth 2, 48 bytes
          1 mul                     1
          2 add                     1
     """

@@ -7,7 +7,7 @@ with an array among its operands or as its result is a batch of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +80,10 @@ class Program:
     ----------
     inputs : list of int
         What the function is given, then what it closes over.
-    constants : dict of int to data
+    constants : dict of int to array
+        Those that are arrays.
+    numbers : int32 array, float64 array
+        The ids of the others, and what they are.
     arrays : dict of int to array
         For what is an array an example of it: shape, dtype, layout. All else is a number.
     batches : list of Batch
@@ -91,6 +94,7 @@ class Program:
 
     inputs: list[int]
     constants: dict[int, Any]
+    numbers: tuple[Index, NDArray[np.float64]]
     arrays: dict[int, Any]
     batches: list[Batch]
     outputs: list[int]
@@ -168,9 +172,20 @@ def _scheduled(listing: Listing, outputs: list[int]) -> Program:
         batches.append(Batch(of_kind, int(depth[some]), operands, results, data.get(some)))
     return Program(
         inputs=listing.inputs,
-        constants=listing.constants,
+        constants={i: x for i, x in listing.constants.items() if type(x) is not float},
+        numbers=_numbers(listing.constants),
         arrays={i: x for i, x in data.items() if type(x) is not float},
         batches=batches,
         outputs=outputs,
         size=len(kind),
     )
+
+
+def _numbers(constants: Mapping[int, Any]) -> tuple[Index, NDArray[np.float64]]:
+    """The ids of the numbers among constants, and the numbers.
+
+    As arrays: a few thousand numbers and ids that lie wherever they were recorded would keep as
+    many blocks of memory from being given back, 13 bytes an instruction.
+    """
+    numbers = {i: x for i, x in constants.items() if type(x) is float}
+    return np.array([*numbers], dtype=np.int32), np.array([*numbers.values()], dtype=np.float64)

@@ -76,15 +76,19 @@ class Line:
     def start(self) -> None:
         """Give a name to each input and constant."""
         self.unpack(self.program.inputs)
-        for i, data in self.program.constants.items():
-            self.names[self.name(i)] = data
-            if i in self.program.arrays:
-                self.memory.hold(i, data)
+        self.keep(*self.program.numbers)
+        for i, array in self.program.constants.items():
+            self.names[self.name(i)] = array
+            self.memory.hold(i, array)
 
     def unpack(self, inputs: list[int]) -> None:
         """Begin the source with a name for each input."""
         if inputs:
             self.lines.append("".join(f"{self.name(i)}, " for i in inputs) + "= inputs")
+
+    def keep(self, ids: Any, numbers: Any) -> None:
+        """Have numbers at hand that are the same in each run."""
+        self.names |= zip(map(self.name, ids.tolist()), numbers.tolist(), strict=True)
 
     def cut(self) -> None:
         """Let no later line do what is to be done so far."""
@@ -163,28 +167,32 @@ class Batched(Line):
     """Writes a run that computes numbers batch by batch, in a vector."""
 
     def start(self) -> None:
-        """Give each number a place in the vector: inputs, constants, then results in order."""
+        """Fill the places of the inputs in the vector."""
         super().start()
         program = self.program
         inputs = [i for i in program.inputs if i not in program.arrays]
-        constants = [i for i in program.constants if i not in program.arrays]
-        of_numbers = [b for b in program.batches if b.results[0] not in program.arrays]
-        results = [b.results for b in of_numbers]
-        ids = np.concatenate([np.array(inputs + constants, dtype=np.int64), *results])
-        self.place = np.full(program.size, -1, dtype=np.int32)
-        self.place[ids] = np.arange(len(ids))
-        self.vector = np.zeros(len(ids))
-        self.vector[self.place[constants]] = [program.constants[i] for i in constants]
-        self.names |= {"v": self.vector, "number": self.vector.item}
         if inputs and len(inputs) == len(program.inputs):
             self.names["pack"] = Struct(f"{len(inputs)}d").pack_into  # 3 us of 337 numbers, not 6
             self.lines.append("pack(v, 0, *inputs)")
         elif inputs:
             self.lines.append(f"v[:{len(inputs)}] = {', '.join(map(self.name, inputs))}")
-        gathered = [max(2, len(b)) * (len(b.operands) if b.is_folded else 1) for b in of_numbers]
-        self._widest = max(gathered, default=0)
         self._scratch: list[Any] = []
         self._calls: list[Function] | None = None
+
+    def keep(self, ids: Any, numbers: Any) -> None:
+        """Give each number a place in the vector: inputs, constants, then results in order."""
+        program = self.program
+        inputs = [i for i in program.inputs if i not in program.arrays]
+        batches = [b for b in program.batches if b.results[0] not in program.arrays]
+        results = [b.results for b in batches]
+        order = np.concatenate([np.array(inputs, dtype=np.int32), ids, *results])
+        self.place = np.full(program.size, -1, dtype=np.int32)
+        self.place[order] = np.arange(len(order))
+        self.vector = np.zeros(len(order))
+        self.vector[self.place[ids]] = numbers
+        self.names |= {"v": self.vector, "number": self.vector.item}
+        gathered = [max(2, len(b)) * (len(b.operands) if b.is_folded else 1) for b in batches]
+        self._widest = max(gathered, default=0)
 
     def unpack(self, inputs: list[int]) -> None:
         if not self.program.arrays.keys().isdisjoint(inputs):  # else the vector takes them as one
