@@ -685,8 +685,8 @@ def adam_update(
     elif weight_decay:
         gradient = gradient + weight_decay * W_old
     step = state.step + 1
-    mean = beta1 * state.mean + (1 - beta1) * gradient
-    square = beta2 * state.square + (1 - beta2) * gradient * gradient
+    mean = state.mean + (1 - beta1) * (gradient - state.mean)
+    square = state.square + (1 - beta2) * (gradient * gradient - state.square)
     largest = np.maximum(state.largest, square) if amsgrad else 0.0
     # Both means start from 0; what they lack by that is made good in numbers, not in arrays.
     root = math.sqrt(1 - beta2**step)

@@ -207,21 +207,31 @@ def descend(
     """
     total, scores, targets = 0.0, [], []
     optimizer.zero_grad()
-    for start in range(0, len(x), part):
-        rows = slice(start, start + part)
-        error, prediction = compute(x[rows], y[rows], len(x[rows]) / len(x))
-        if not (optimizer.allow_nonfinite or math.isfinite(float(error))):
-            cause = _cause(compute, x[rows], y[rows], part)
-            raise NonFiniteError(_nonfinite_loss(error, optimizer, where) + cause)
+    for x_part, y_part, weight in _parts(x, y, part):
+        error, prediction = compute(x_part, y_part, weight)
+        number = float(error)
+        if not (optimizer.allow_nonfinite or math.isfinite(number)):
+            cause = _cause(compute, x_part, y_part, part)
+            raise NonFiniteError(_nonfinite_loss(number, optimizer, where) + cause)
         error.backward()  # 4. Backward.
-        total += float(error)
+        total += number
         scores.append(as_array("prediction", prediction))
-        targets.append(shaped_like(prediction, y[rows]))
+        targets.append(shaped_like(prediction, y_part))
     try:
         optimizer.step()  # 5. Update: W_new = W_old - lr * gradient.
     except NonFiniteError as error:
         raise NonFiniteError(f"{where}: {error}{_cause(compute, x, y, part)}") from None
     return Step(len(x), total, optimizer.gradient_norm, scores, targets)
+
+
+def _parts(x: Array, y: Array, size: int) -> Iterator[tuple[Array, Array, float]]:
+    """Cut a batch into parts of at most `size` rows, each with its weight."""
+    if len(x) <= size:
+        yield x, y, 1  # an int is recorded as a constant, so that a replay need not multiply by it
+        return
+    for start in range(0, len(x), size):
+        rows = slice(start, start + size)
+        yield x[rows], y[rows], len(x[rows]) / len(x)
 
 
 def forward(model: Module, x: Any) -> Any:
@@ -358,7 +368,7 @@ def one_number(error: Any) -> Any:
     )
 
 
-def _nonfinite_loss(error: Any, optimizer: Optimizer, where: str) -> str:
+def _nonfinite_loss(number: float, optimizer: Optimizer, where: str) -> str:
     bad = [name for name, p in optimizer.parameters.items() if not np.isfinite(p.numpy()).all()]
     why = (
         f"not finite is already {', '.join(bad)}"
@@ -366,7 +376,7 @@ def _nonfinite_loss(error: Any, optimizer: Optimizer, where: str) -> str:
         else "every parameter is finite, so it overflows in the forward or in the loss"
     )
     return (
-        f"the loss is {float(error)} {where}: {why}. A smaller lr or scaled inputs may help; "
+        f"the loss is {number} {where}: {why}. A smaller lr or scaled inputs may help; "
         "an optimizer with allow_nonfinite=True goes on regardless"
     )
 
@@ -378,9 +388,8 @@ def _cause(compute: Compute, x: Array, y: Array, part: int) -> str:
     """
     if isinstance(compute, Replayed):
         compute = compute.eager
-    for start in range(0, len(x), part):
-        rows = slice(start, start + part)
-        found = find_nonfinite(compute(x[rows], y[rows], len(x[rows]) / len(x))[0])
+    for x_part, y_part, weight in _parts(x, y, part):
+        found = find_nonfinite(compute(x_part, y_part, weight)[0])
         if found is not None:
             return f"\n{found}"
     return ""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -326,6 +326,7 @@ def test_a_penalty_on_the_weights_by_a_closure_is_seen() -> None:
 # --- curvature ------------------------------------------------------------------------------
 
 
+@example(7, 588, -1e-4)  # three within a third of a percent
 @given(st.integers(1, 12), st.integers(0, 2**32 - 1), st.sampled_from([-1e-4, -1.0, -1e4, 0.0]))
 def test_curvatures_are_the_largest_eigenvalues_with_their_signs(
     size: int, seed: int, lowest: float

@@ -716,9 +716,7 @@ def test_a_chain_of_sums_is_one_operation_with_its_rounding() -> None:
 @each_executor
 @pytest.mark.parametrize("combine", [operator.add, operator.mul])
 @pytest.mark.parametrize("width", range(3, 15))
-def test_many_chains_are_folded_from_left_to_right(
-    executor: str, combine: Any, width: int
-) -> None:
+def test_many_chains_are_folded_from_left_to_right(executor: str, combine: Any, width: int) -> None:
     f = jit(lambda rows: [functools.reduce(combine, row) for row in rows], executor=executor)
     rows = np.random.default_rng(width).normal(size=(50, width)).tolist()
     f(rows)

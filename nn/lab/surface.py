@@ -21,7 +21,7 @@ Array = NDArray[Any]
 MOST_PRODUCTS = 100
 """Products of the Hessian with a vector, after which a curvature is taken as it is."""
 
-CLOSE_ENOUGH = 1e-3
+CLOSE_ENOUGH = 1e-4
 """Residual relative to the largest curvature, at which the search for curvatures ends."""
 
 
