@@ -157,6 +157,9 @@ class Primitive:
         For each operand the number with which the result is the other operand, bit for bit.
     notation : Notation
         How a formula writes it; by default as a function of its operands.
+    calls_back : bool
+        It calls a function of the user's, which may draw random numbers or check the data: a
+        replay must call it as often as it was called.
 
     Examples
     --------
@@ -178,6 +181,7 @@ class Primitive:
     structural: bool = False
     neutral: tuple[float | None, ...] = ()
     notation: Notation = FUNCTION
+    calls_back: bool = False
     separate: bool = field(init=False)
     """Whether each operand has a pullback of its own, in a list."""
     simple: bool = field(init=False)
@@ -624,8 +628,8 @@ def _evaluate(primitive: Primitive, data: list[Any], params: Mapping[str, Any]) 
     except AutogradError:
         raise
     except tuple(_OUR_ERRORS) as error:
-        if REGISTRY.get(primitive.name) is not primitive:
-            raise  # of a forward that is not ours: it is for its author
+        if primitive.calls_back or REGISTRY.get(primitive.name) is not primitive:
+            raise  # of a function that is not ours: it is for its author
         ours = next(ours for theirs, ours in _OUR_ERRORS.items() if isinstance(error, theirs))
         raise ours(_misfit(primitive, data, params, error)) from None
     if type(result) is np.ndarray or (type(result) is float and scalar is None):

@@ -73,8 +73,6 @@ class Optimizer:
         Of each group its "params" and its options, which may be set between steps:
         ``optimizer.groups[1]["lr"] = 0.001``. As an attribute an option is that of the first
         group, and set for all: ``optimizer.lr = 0.01``.
-    gradient_norm : float
-        Euclidean norm of all gradients together, at the last `step`; nan before.
 
     Raises
     ------
@@ -109,7 +107,6 @@ class Optimizer:
         self._checked(options)
         for group in _groups(params):
             self._add(group, options)
-        self.gradient_norm = math.nan
         self._states: list[Any] = [self.first_state] * len(self.parameters)
         self._seen: list[dict[str, Any]] = []
         self._options: list[dict[str, Any]] = []
@@ -155,8 +152,7 @@ class Optimizer:
             If an option in `groups` was set to what it cannot be.
         """
         _require_gradients(self.parameters)
-        self.gradient_norm = norm_of([p.grad for p in self.parameters.values()])
-        if not (self.allow_nonfinite or math.isfinite(self.gradient_norm)):
+        if not self.allow_nonfinite:
             hint = "a smaller lr may help, or pass allow_nonfinite=True to go on regardless"
             _require_finite(self.parameters, f"nothing was updated: {hint}")
         if self.groups != self._seen:  # checking all numbers in each step would take a fifth of it
@@ -685,8 +681,8 @@ def adam_update(
     elif weight_decay:
         gradient = gradient + weight_decay * W_old
     step = state.step + 1
-    mean = state.mean + (1 - beta1) * (gradient - state.mean)
-    square = state.square + (1 - beta2) * (gradient * gradient - state.square)
+    mean = beta1 * state.mean + (1 - beta1) * gradient
+    square = beta2 * state.square + (1 - beta2) * gradient * gradient
     largest = np.maximum(state.largest, square) if amsgrad else 0.0
     # Both means start from 0; what they lack by that is made good in numbers, not in arrays.
     root = math.sqrt(1 - beta2**step)
@@ -766,7 +762,7 @@ def clip_by_norm(params: Params, most: float) -> float:
     """
     most = finite_number("most", most, minimum=0)
     parameters = _with_gradients(params)
-    total = norm_of([parameter.grad for parameter in parameters])
+    total = norm_of([np.asarray(p.grad, dtype=np.float64) for p in parameters])
     factor = min(1.0, most / (total + 1e-6))
     for parameter in parameters:
         parameter.grad = parameter.grad * factor
@@ -788,7 +784,7 @@ def clip_by_value(params: Params, most: float) -> float:
     """
     most = finite_number("most", most, minimum=0)
     parameters = _with_gradients(params)
-    total = norm_of([parameter.grad for parameter in parameters])
+    total = norm_of([np.asarray(p.grad, dtype=np.float64) for p in parameters])
     for parameter in parameters:
         parameter.grad = np.clip(parameter.grad, -most, most)
     return total
@@ -797,14 +793,25 @@ def clip_by_value(params: Params, most: float) -> float:
 def norm_of(gradients: list[Any]) -> float:
     """Return the Euclidean norm of all gradients together, which overflows only if it must.
 
+    It is summed up in the precision of the gradients, but for half precision.
+
     >>> norm_of([3.0, np.array([0.0, 4.0])])
     5.0
     """
-    square = sum(g * g if type(g) is float else float(np.vdot(g, g)) for g in gradients)
+    square = sum(map(_square, gradients))
     if 1e-30 < square < math.inf:
         return math.sqrt(square)
     # Squares overflow or vanish, so they are scaled, in five times as much time.
-    return math.hypot(*(g if type(g) is float else float(norm(g)) for g in gradients))
+    with np.errstate(all="ignore"):
+        return math.hypot(*(float(norm(np.asarray(g, dtype=np.float64))) for g in gradients))
+
+
+def _square(gradient: Array) -> float:
+    if type(gradient) is float:
+        return gradient * gradient
+    if gradient.itemsize < 4:
+        gradient = gradient.astype(np.float32)
+    return float(np.vdot(gradient, gradient))
 
 
 def _with_gradients(params: Any) -> list[Parameter]:
@@ -827,11 +834,16 @@ def _require_gradients(parameters: dict[str, Parameter]) -> None:
 
 
 def _require_finite(parameters: dict[str, Parameter], consequence: str) -> None:
-    bad = [name for name, p in parameters.items() if not np.isfinite(p.grad).all()]
+    bad = [name for name, p in parameters.items() if not _is_finite(p.grad)]
     if bad:
         raise NonFiniteError(
             f"the gradient of {_listed(bad)} holds a nan or an infinity, so {consequence}"
         )
+
+
+def _is_finite(gradient: Array) -> bool:
+    """Tell whether every element is finite; the square is enough to know, unless it overflows."""
+    return math.isfinite(_square(gradient)) or bool(np.isfinite(gradient).all())
 
 
 def _groups(params: Any) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ from nn.history import NUMBERS
 from nn.losses import binary_cross_entropy_with_logits, cross_entropy, hinge_loss
 from nn.metrics import accuracy
 from nn.module import Module, require_callable, require_kind
-from nn.optim import Optimizer
+from nn.optim import Optimizer, norm_of
 
 __all__ = [
     "Compute",
@@ -81,7 +81,10 @@ class Step(NamedTuple):
 
 
 Compute = Callable[[Array, Array, float], tuple[Any, Any]]
-"""Steps 2 and 3 for some rows and their weight: the weighted loss, and the prediction."""
+"""Steps 2 and 3 for some rows and their weight: the weighted loss, and the prediction.
+
+A replay multiplies by a weight that is a float; an int, the 1 of a whole batch, is recorded.
+"""
 
 
 def eager(model: Module, loss: Loss) -> Compute:
@@ -217,17 +220,18 @@ def descend(
         total += number
         scores.append(as_array("prediction", prediction))
         targets.append(shaped_like(prediction, y_part))
+    gradient_norm = norm_of([p.grad for p in optimizer.parameters.values() if p.grad is not None])
     try:
         optimizer.step()  # 5. Update: W_new = W_old - lr * gradient.
     except NonFiniteError as error:
         raise NonFiniteError(f"{where}: {error}{_cause(compute, x, y, part)}") from None
-    return Step(len(x), total, optimizer.gradient_norm, scores, targets)
+    return Step(len(x), total, gradient_norm, scores, targets)
 
 
 def _parts(x: Array, y: Array, size: int) -> Iterator[tuple[Array, Array, float]]:
     """Cut a batch into parts of at most `size` rows, each with its weight."""
     if len(x) <= size:
-        yield x, y, 1  # an int is recorded as a constant, so that a replay need not multiply by it
+        yield x, y, 1
         return
     for start in range(0, len(x), size):
         rows = slice(start, start + size)

@@ -26,6 +26,7 @@ from nn.optim import (
     adam_update,
     clip_by_norm,
     clip_by_value,
+    norm_of,
     rmsprop_update,
     sgd_update,
 )
@@ -531,6 +532,44 @@ def test_clipping_values_models_and_groups() -> None:
     model = Linear(2, 1)
     model(np.ones((1, 2))).sum().backward()
     assert clip_by_norm(model, 1) == pytest.approx(math.sqrt(3))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "size"),
+    [
+        *((np.float16, size) for size in (1e-6, 2e-4, 1.0, 6e4)),
+        *((np.float32, size) for size in (1e-44, 1e-20, 1e-3, 3e38)),
+        *((np.float64, size) for size in (1e-300, 1e200)),
+    ],
+)
+def test_norms_are_right_at_any_magnitude(dtype: Any, size: float) -> None:
+    gradient = np.full(4, size, dtype=dtype)
+    expected = 2.0 * float(gradient[0])
+    assert norm_of([gradient]) == pytest.approx(expected, rel=1e-6)
+    w = Tensor(np.ones(4, dtype=dtype))
+    w.grad = gradient
+    assert clip_by_norm([w], 2.0 * expected) == pytest.approx(expected, rel=1e-12)
+    SGD([w], lr=0.0).step()  # without a warning
+
+
+@pytest.mark.parametrize("optimizer", [Adam, AdamW, RMSprop])
+@pytest.mark.parametrize(("dtype", "huge"), [(np.float32, 2e19), (np.float64, 1e160)])
+def test_one_huge_gradient_leaves_a_number(optimizer: Any, dtype: Any, huge: float) -> None:
+    w = Tensor(np.ones(1, dtype=dtype))
+    adaptive = optimizer([w])
+    for gradient in (huge, 1.0, -1.0):
+        w.grad = np.array([gradient], dtype=dtype)
+        adaptive.step()
+    assert np.isfinite(w.data).all()
+
+
+def test_adam_without_memory_forgets_a_large_gradient() -> None:
+    w = Tensor(np.ones(1, dtype=np.float32))
+    adam = Adam([w], lr=0.1, betas=(0.0, 0.0))
+    for gradient in (1e4, 1.0):  # each moves the weight by lr, whatever its size
+        w.grad = np.array([gradient], dtype=np.float32)
+        adam.step()
+    np.testing.assert_allclose(w.data, [0.8], rtol=1e-6)
 
 
 def test_the_norm_of_huge_and_of_no_gradients() -> None:

@@ -505,6 +505,59 @@ def test_a_callback_is_called_at_every_replay() -> None:
         same(ordered(x), np.sort(x) * x)
 
 
+def test_a_callback_that_gave_back_what_it_was_given_is_called_all_the_same() -> None:
+    def capped(x: np.ndarray) -> np.ndarray:
+        return x if x.max() < 10.0 else np.minimum(x, 10.0)
+
+    f = jit(lambda x: ag.callback(capped, x) * 2.0)
+    same(f(np.ones(3)), np.full(3, 2.0))
+    same(f(np.full(3, 99.0)), np.full(3, 20.0))
+
+
+def test_each_callback_is_called_used_or_not() -> None:
+    seen: list[float] = []
+
+    def count(x: np.ndarray) -> np.ndarray:
+        seen.append(x[0])
+        return np.full(2, float(len(seen)))
+
+    def f(x: Any) -> Any:
+        ag.callback(count, x)
+        return ag.callback(count, x) - ag.callback(count, x) + x
+
+    replayed = jit(f)
+    replayed(np.ones(2))
+    seen.clear()
+    same(replayed(np.full(2, 5.0)), np.full(2, 4.0))
+    assert seen == [5.0] * 3
+
+
+@each_executor
+@pytest.mark.parametrize(
+    ("loss", "right", "wrong"),
+    [
+        (nn.cross_entropy, [0, 1], [0, -1]),
+        (nn.cross_entropy, [0, 1], [0, 2]),
+        (nn.hinge_loss, [[1.0, -1.0], [1.0, 1.0]], [[1.0, -1.0], [0.0, 1.0]]),
+        (
+            nn.binary_cross_entropy_with_logits,
+            [[0.0, 1.0], [0.5, 1.0]],
+            [[0.0, 1.0], [-1.0, 1.0]],
+        ),
+    ],
+)
+def test_wrong_labels_of_a_later_batch_are_noticed(
+    executor: str, loss: Any, right: Any, wrong: Any
+) -> None:
+    scores = Tensor([[0.5, -1.0], [2.0, 0.0]])
+    f = jit(lambda y: loss(scores, y), executor=executor)
+    f(np.array(right))
+    with pytest.raises(ValueError, match="labels"):
+        f(np.array(wrong))
+    with pytest.raises(ValueError, match="labels"):  # also of the first one
+        jit(lambda y: loss(scores, y), executor=executor)(np.array(wrong))
+
+
 def test_a_number_of_a_callback_is_a_number() -> None:
     x32 = Tensor(np.ones(2, np.float32))
     for f in (
@@ -702,6 +755,33 @@ def test_what_is_computed_twice_is_computed_once() -> None:
 
 def test_the_identity_and_a_view_of_all_are_dropped() -> None:
     assert names_of(lambda x: ag.reshape(+x, (2, 3)) * 2.0, np.ones((2, 3))) == ["mul"]
+    assert names_of(lambda x: x.T.T * 2.0, np.ones((2, 3))) == ["mul"]
+    assert names_of(lambda x: (x + 1.0)[::-1].T.T[::-1] * 2.0, np.ones((2, 3))) == ["add", "mul"]
+
+
+VIEWS: list[Callable[[Any], Any]] = [
+    lambda x: x.T,
+    lambda x: x[::-1],
+    lambda x: x.reshape(-1),
+    lambda x: x.reshape((3, -1)),
+    lambda x: x.reshape((-1, 3)),
+    lambda x: x.swapaxes(0, -1),
+    lambda x: x[..., ::-1],
+    lambda x: x + 0.5,
+]
+
+
+@given(st.lists(st.sampled_from(VIEWS), max_size=7), st.booleans())
+def test_views_of_views_are_those_of_the_numbers(views: list[Any], of_result: bool) -> None:
+    def chained(x: Any) -> Any:
+        x = x * 2.0 if of_result else x
+        seen = [x := view(x) for view in views]
+        return [x * 3.0, *seen]
+
+    f = jit(chained)
+    f(np.zeros((6, 3)))
+    numbers = np.random.default_rng(0).normal(size=(6, 3))
+    same(f(numbers), chained(numbers))
 
 
 def test_a_chain_of_sums_is_one_operation_with_its_rounding() -> None:

@@ -182,6 +182,7 @@ _callback = Primitive(
     domain=(REAL,),
     examples=(example((3,), function=np.floor),),
     notation=Notation(Form("$function($*)"), Form(r"\operatorname{$function}($*)")),
+    calls_back=True,
 )
 
 

@@ -178,11 +178,11 @@ class Jitted:
         if is_tracing():  # of a function that calls this one
             return self.function(*args, **kwargs)
         shape: Any
-        if kwargs or not _FLAT.issuperset(map(type, args)):
-            leaves, shape = flatten((args, kwargs))
-        else:  # as nearly always
+        if not kwargs and _FLAT.issuperset(map(type, args)):  # as nearly always
             leaves, shape = list(args), len(args)
-        form = (shape, is_recording(), *_signatures(leaves))
+        else:
+            leaves, shape = flatten((args, kwargs) if kwargs else args)
+        form = (shape, bool(kwargs), is_recording(), *_signatures(leaves))
         recording = self._recordings.get((*form, *map(id, self._found(leaves))))
         if recording is not None:
             self._hits += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ class Kind:
 
     def _bound(self, function: Any) -> Callable[..., Any]:
         params = self.params
-        return (lambda *operands: function(*operands, **params)) if params else function
+        return partial(function, **params) if params else function
 
 
 class Listing:
@@ -58,6 +59,8 @@ class Listing:
         For each id the index of its kind, and the ids of its first two operands.
     further : dict of int to list of int
         The operands beyond the second, of the few that have some.
+    called : list of int
+        What calls a function of the user's.
     """
 
     def __init__(self, variables: Sequence[Node], started: int) -> None:
@@ -72,6 +75,7 @@ class Listing:
         self.first: list[int] = []
         self.second: list[int] = []
         self.further: dict[int, list[int]] = {}
+        self.called: list[int] = []
         self._literals: dict[Any, int] = {}
         self._shared: dict[Any, int] = {}
         for node in variables:
@@ -162,6 +166,8 @@ class Listing:
             if not of_numbers:
                 self.kinds.append(Kind(primitive, node.params))
                 self.data[out] = data
+                if primitive.calls_back:
+                    self.called.append(out)
             kinds.append(kind)
             firsts.append(i)
             seconds.append(j)
@@ -193,10 +199,10 @@ class Listing:
         return [self.first[i], *([] if second == NOTHING else [second]), *self.further.get(i, ())]
 
     def drop_dead(self, outputs: Sequence[int]) -> None:
-        """Forget operations that no output needs."""
+        """Forget operations that no output needs, but for calls of the user's functions."""
         last = len(self.kind)
         needed = bytearray(last + 1)  # what is NOTHING falls beside the others
-        for i in outputs:
+        for i in (*outputs, *self.called):
             needed[i] = 1
         backwards = zip(
             range(last - 1, -1, -1), reversed(self.first), reversed(self.second), strict=True

@@ -124,7 +124,7 @@ class Recording:
     @property
     def calls_back(self) -> bool:
         """Whether a function of the user's is called at every replay."""
-        return any(batch.kind.primitive.name == "callback" for batch in self.program.batches)
+        return any(batch.kind.primitive.calls_back for batch in self.program.batches)
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise DataError(

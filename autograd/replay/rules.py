@@ -44,16 +44,26 @@ def without_neutral(listing: Listing, kind: Kind, operands: Sequence[int], data:
 
 
 def same_as_operand(listing: Listing, kind: Kind, operands: Sequence[int], data: Any) -> int | None:
-    """What gives its operand back is it: the identity, and a view of all of an array."""
-    given = listing.example(operands[0])
+    """What gives its operand back is it: the identity, and a view of all of an array.
+
+    So is a view of a view that is the array again, as is the transpose of a transpose. Only of
+    structural primitives: others, such as a function of the user's, may give what they were given
+    for these numbers and not for those.
+    """
+    i = operands[0]
+    given = listing.example(i)
     if kind.primitive.array in (np.positive, np.copy) and (
         type(data) is float or _alike(given, data)
     ):
-        return operands[0]
-    if type(data) is np.ndarray is type(given) and data.size:
+        return i
+    while kind.primitive.structural and type(data) is np.ndarray is type(given) and data.size:
         same = data.__array_interface__["data"] == given.__array_interface__["data"]
         if same and _alike(given, data) and data.strides == given.strides:
-            return operands[0]
+            return i
+        if given.base is None or listing.kind[i] < 0:  # no view, or not of the recording
+            break
+        i, kind = listing.first[i], listing.kinds[listing.kind[i]]
+        given = listing.example(i)
     return None
 
 
@@ -102,7 +112,9 @@ def _distinct(operands: Sequence[Any], size: int) -> tuple[Any, Any]:
 
 
 def _key(batch: Batch) -> Any:
-    """What tells an operation with arrays from others; None where parameters do not compare."""
+    """What tells an operation with arrays from others; None where nothing can."""
+    if batch.kind.primitive.calls_back:  # it may give something else each time
+        return None
     params = tuple(sorted(batch.kind.params.items()))
     try:
         hash(params)

@@ -167,7 +167,8 @@ class Batched(Line):
     """Writes a run that computes numbers batch by batch, in a vector."""
 
     def start(self) -> None:
-        """Fill the places of the inputs in the vector."""
+        """Lay out the vector, and fill the places of the inputs in each run."""
+        self._lay_out()
         super().start()
         program = self.program
         inputs = [i for i in program.inputs if i not in program.arrays]
@@ -179,20 +180,23 @@ class Batched(Line):
         self._scratch: list[Any] = []
         self._calls: list[Function] | None = None
 
-    def keep(self, ids: Any, numbers: Any) -> None:
+    def _lay_out(self) -> None:
         """Give each number a place in the vector: inputs, constants, then results in order."""
         program = self.program
+        constants, _ = program.numbers
         inputs = [i for i in program.inputs if i not in program.arrays]
         batches = [b for b in program.batches if b.results[0] not in program.arrays]
         results = [b.results for b in batches]
-        order = np.concatenate([np.array(inputs, dtype=np.int32), ids, *results])
+        order = np.concatenate([np.array(inputs, dtype=np.int32), constants, *results])
         self.place = np.full(program.size, -1, dtype=np.int32)
         self.place[order] = np.arange(len(order))
         self.vector = np.zeros(len(order))
-        self.vector[self.place[ids]] = numbers
         self.names |= {"v": self.vector, "number": self.vector.item}
         gathered = [max(2, len(b)) * (len(b.operands) if b.is_folded else 1) for b in batches]
         self._widest = max(gathered, default=0)
+
+    def keep(self, ids: Any, numbers: Any) -> None:
+        self.vector[self.place[ids]] = numbers
 
     def unpack(self, inputs: list[int]) -> None:
         if not self.program.arrays.keys().isdisjoint(inputs):  # else the vector takes them as one
