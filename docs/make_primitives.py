@@ -41,6 +41,7 @@ INTERNAL = {
     "astype": "Convert to another floating dtype",
     "cofactor": "Matrices of cofactors, made from singular values: the derivative of `det`",
     "custom": "Call a function whose derivative the user states: `custom_vjp`",
+    "mean_cross_entropy": "Average `cross_entropy` over the rows",
     "modified_bessel": "Modified Bessel function of the first kind, of order `n`",
     "recurrence": "Run `out[i] = b[i] + a[i] * out[i - 1]` along the last axis",
     "set_at": "Replace the elements at an index by `value`: `x.at[index].set(value)`",

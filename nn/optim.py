@@ -681,18 +681,13 @@ def adam_update(
     elif weight_decay:
         gradient = gradient + weight_decay * W_old
     step = state.step + 1
-    mean = beta1 * state.mean
-    mean += (1 - beta1) * gradient
-    square = beta2 * state.square
-    square += (1 - beta2) * gradient * gradient
+    mean = beta1 * state.mean + (1 - beta1) * gradient
+    square = beta2 * state.square + (1 - beta2) * gradient * gradient
     largest = np.maximum(state.largest, square) if amsgrad else 0.0
     # Both means start from 0; what they lack by that is made good in numbers, not in arrays.
     root = math.sqrt(1 - beta2**step)
-    spread = np.sqrt(largest if amsgrad else square)
-    spread += eps * root
-    change = (lr * root / (1 - beta1**step)) * mean
-    change /= spread
-    W_new = W_old - change
+    spread = np.sqrt(largest if amsgrad else square) + eps * root
+    W_new = W_old - (lr * root / (1 - beta1**step)) * mean / spread
     return W_new, AdamState(step, mean, square, largest)
 
 

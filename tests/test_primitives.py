@@ -382,7 +382,7 @@ def test_every_primitive_can_be_reached() -> None:
     """From a public function, an operator or a method, or from the rules of one that can be."""
     x = Tensor([1.0, 2.0, 3.0])
     outputs = [x[0], x.at[0].set(1.0), x.at[0].add(1.0), x.astype("float32"), Value(1.0) * x]
-    outputs.append(nn.cross_entropy(x, 0))
+    outputs += [nn.cross_entropy(x, 0), nn.cross_entropy(autograd.stack([x, x]), [0, 1])]
     product = autograd.custom_vjp(lambda x: x * x)
     product.pullback(lambda g, out, x: 2.0 * g * x)
     outputs += [product(x), autograd.checkpoint(autograd.sin)(x)]
