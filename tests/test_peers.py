@@ -172,6 +172,7 @@ TORCH: dict[str, Function] = {
     "matmul": torch.matmul,
     "max": reduced(torch.amax),
     "mean": reduced(torch.mean),
+    "mean_cross_entropy": F.cross_entropy,
     "min": reduced(torch.amin),
     "modified_bessel": bessel(torch.special.i0, torch.special.i1),
     "norm": reduced(lambda x, dim, keepdim: torch.linalg.vector_norm(x, 2, dim or None, keepdim)),
@@ -224,6 +225,9 @@ JAX: dict[str, Function] = {
     "convolve": jnp.convolve,
     "cross_entropy": lambda x, y: (
         -jnp.take_along_axis(jax.nn.log_softmax(x), jnp.asarray(y)[..., None], -1)[..., 0]
+    ),
+    "mean_cross_entropy": lambda x, y: (
+        -jnp.take_along_axis(jax.nn.log_softmax(x), jnp.asarray(y)[..., None], -1).mean()
     ),
     "div": jnp.divide,
     "eigh": jax_packed_eigh,
