@@ -168,10 +168,10 @@ class Batched(Line):
 
     def start(self) -> None:
         """Lay out the vector, and fill the places of the inputs in each run."""
-        self._lay_out()
-        super().start()
         program = self.program
         inputs = [i for i in program.inputs if i not in program.arrays]
+        self._lay_out(inputs)
+        super().start()
         if inputs and len(inputs) == len(program.inputs):
             self.names["pack"] = Struct(f"{len(inputs)}d").pack_into  # 3 us of 337 numbers, not 6
             self.lines.append("pack(v, 0, *inputs)")
@@ -180,11 +180,10 @@ class Batched(Line):
         self._scratch: list[Any] = []
         self._calls: list[Function] | None = None
 
-    def _lay_out(self) -> None:
+    def _lay_out(self, inputs: list[int]) -> None:
         """Give each number a place in the vector: inputs, constants, then results in order."""
         program = self.program
         constants, _ = program.numbers
-        inputs = [i for i in program.inputs if i not in program.arrays]
         batches = [b for b in program.batches if b.results[0] not in program.arrays]
         results = [b.results for b in batches]
         order = np.concatenate([np.array(inputs, dtype=np.int32), constants, *results])
